@@ -1,0 +1,28 @@
+"""Records that are to be published to Kafka, in the order of their ids."""
+
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, LargeBinary
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api.tables.base import CreatedAt, PrimaryKey, Table
+
+MAX_VALUE_BYTES = 1024 * 1024
+
+
+class OutboxRecord(Table):
+    """One record; written with the change that it tells of, deleted after the broker's ack."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        CheckConstraint(f"octet_length(value) <= {MAX_VALUE_BYTES}", name="value_size"),
+    )
+
+    id: Mapped[PrimaryKey]
+    event_id: Mapped[UUID] = mapped_column(unique=True)
+    topic: Mapped[str]
+    key: Mapped[bytes] = mapped_column(LargeBinary)
+    value: Mapped[bytes] = mapped_column(LargeBinary)
+    headers: Mapped[list[tuple[str, str]]] = mapped_column(JSONB)
+    created_at: Mapped[CreatedAt]

@@ -1,0 +1,54 @@
+"""Errors of the shared package.
+
+KafkaMLError
+├── ControlMessageError     a control message breaks a rule
+├── FormatError             a format, its configuration or a schema is not usable
+├── DeliveryError           Kafka did not take every record of a sink
+├── TopicError              a topic could not be made or is not ready
+└── ClientError             a call of the HTTP API failed
+    ├── ApiUnavailableError     no answer, or one that says "later"
+    ├── ProblemError            the API refused, with a problem document
+    └── WaitTimeoutError        what was waited for did not happen in time
+"""
+
+from kafkaml.schemas.problems import Problem
+
+
+class KafkaMLError(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+
+class ControlMessageError(KafkaMLError):
+    """A control message breaks a rule; the text says which."""
+
+
+class FormatError(KafkaMLError):
+    """A record format or its configuration is not usable; the text says why."""
+
+
+class DeliveryError(KafkaMLError):
+    """Kafka did not take every record; nothing was announced."""
+
+
+class TopicError(KafkaMLError):
+    """A topic could not be made, or did not become ready in time."""
+
+
+class ClientError(KafkaMLError):
+    """A call of the HTTP API failed."""
+
+
+class ApiUnavailableError(ClientError):
+    """The API could not be reached, or says that it cannot serve now: try again."""
+
+
+class ProblemError(ClientError):
+    """The API refused the call; `problem` says what is wrong and what to do."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        super().__init__(problem.to_text())
+
+
+class WaitTimeoutError(ClientError):
+    """What was waited for did not happen in time."""

@@ -1,0 +1,38 @@
+"""Kafka clients, made from the settings in one place."""
+
+import ssl
+from typing import Any
+
+from kafkaml.config import KafkaSettings
+
+
+def librdkafka_config(settings: KafkaSettings) -> dict[str, Any]:
+    """Return what a client of confluent-kafka needs to reach the brokers."""
+    config: dict[str, Any] = {
+        "bootstrap.servers": settings.bootstrap_servers,
+        "security.protocol": settings.kafka_security_protocol,
+    }
+    if settings.kafka_ssl_ca_location:
+        config["ssl.ca.location"] = settings.kafka_ssl_ca_location
+    if settings.kafka_sasl_mechanism and settings.kafka_sasl_password:
+        config["sasl.mechanism"] = settings.kafka_sasl_mechanism
+        config["sasl.username"] = settings.kafka_sasl_username
+        config["sasl.password"] = settings.kafka_sasl_password.get_secret_value()
+    return config
+
+
+def aiokafka_config(settings: KafkaSettings) -> dict[str, Any]:
+    """Return what a client of aiokafka needs to reach the brokers."""
+    config: dict[str, Any] = {
+        "bootstrap_servers": settings.bootstrap_servers,
+        "security_protocol": settings.kafka_security_protocol,
+    }
+    if settings.kafka_security_protocol.endswith("SSL"):
+        config["ssl_context"] = ssl.create_default_context(
+            cafile=settings.kafka_ssl_ca_location
+        )
+    if settings.kafka_sasl_mechanism and settings.kafka_sasl_password:
+        config["sasl_mechanism"] = settings.kafka_sasl_mechanism
+        config["sasl_plain_username"] = settings.kafka_sasl_username
+        config["sasl_plain_password"] = settings.kafka_sasl_password.get_secret_value()
+    return config

@@ -1,0 +1,91 @@
+"""Attempts: how a trainer or an inferencer gets its order and reports."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from kafkaml.schemas.base import Id, Request, Resource, Time
+from kafkaml.schemas.deployments import TrainingParameters
+from kafkaml.schemas.models import ModelCheck, ModelError
+from kafkaml.schemas.states import FailureReason
+from kafkaml.schemas.trainings import Artifact, ConfusionMatrix, TrainingResult
+from kafkaml.schemas.workloads import WorkloadKind
+
+
+class TrainingOrder(Resource):
+    """What a training is to do."""
+
+    training_id: Id
+    deployment_id: Id
+    parameters: TrainingParameters
+    control_topic: str
+    announced_since: Time = Field(
+        description="control messages with an older timestamp do not count"
+    )
+
+
+class InferenceOrder(Resource):
+    """What an inference is to do."""
+
+    inference_id: Id
+    training_id: Id
+    model_version: int
+    artifact: Artifact
+    input_topic: str
+    output_topic: str
+    dead_letter_topic: str
+    input_format: str
+    input_config: dict[str, Any]
+    input_shape: list[int]
+    start: str
+
+
+class Order(Resource):
+    """What the bearer of an attempt's token is to do: one of the three, by `kind`."""
+
+    kind: WorkloadKind
+    attempt: int
+    source: str | None = Field(
+        default=None, description="the model's source, for a check or a training"
+    )
+    training: TrainingOrder | None = None
+    inference: InferenceOrder | None = None
+
+
+class CheckReport(Request):
+    """The outcome of a check: exactly one of the two."""
+
+    check: ModelCheck | None = None
+    error: ModelError | None = None
+
+
+class ProgressReport(Request):
+    """How far an attempt is."""
+
+    state: Annotated[str, Field(pattern="^(waiting|training|serving)$")]
+    replica: int = Field(default=0, ge=0)
+
+
+class EpochReport(Request):
+    """The metrics after one epoch; sending one again changes nothing."""
+
+    epoch: int = Field(ge=1, le=1_000_000)
+    values: dict[Annotated[str, Field(max_length=200)], float | None] = Field(
+        max_length=1000
+    )
+
+
+class ResultReport(Request):
+    """The result of a training; the artifact was uploaded before."""
+
+    result: TrainingResult
+    confusion_matrix: ConfusionMatrix | None = None
+    artifact_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+
+class FailureReport(Request):
+    """Why an attempt gives up."""
+
+    reason: Annotated[FailureReason, Field(strict=False)]
+    message: str = Field(max_length=10_000)
+    retryable: bool = False

@@ -1,0 +1,139 @@
+"""Deployments: a configuration and how to train it, waiting for its stream."""
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from kafkaml.control import Rate
+from kafkaml.schemas.base import Id, Request, Resource, Time
+from kafkaml.schemas.trainings import Training
+
+SplitStrategy = Literal["shuffled", "stratified", "ordered"]
+
+_CPU = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?|[0-9]{1,6}m")
+_MEMORY = re.compile(r"([0-9]{1,15})(Ki|Mi|Gi|Ti|k|M|G|T)?")
+_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12} | {
+    "Ki": 2**10,
+    "Mi": 2**20,
+    "Gi": 2**30,
+    "Ti": 2**40,
+}
+
+
+def _check_cpu(text: str) -> str:
+    if not _CPU.fullmatch(text) or cpu_cores(text) <= 0:
+        raise ValueError("write cores as '2' or '0.5', or thousandths as '500m'")
+    return text
+
+
+def _check_memory(text: str) -> str:
+    if not _MEMORY.fullmatch(text) or memory_bytes(text) < 2**26:
+        raise ValueError("write at least '64Mi'; units are Ki Mi Gi Ti k M G T")
+    return text
+
+
+def cpu_cores(quantity: str) -> float:
+    """Return the cores that a Kubernetes CPU quantity names."""
+    if quantity.endswith("m"):
+        return int(quantity[:-1]) / 1000
+    return float(quantity)
+
+
+def memory_bytes(quantity: str) -> int:
+    """Return the bytes that a Kubernetes memory quantity names."""
+    match = _MEMORY.fullmatch(quantity)
+    if match is None:
+        raise ValueError(f"{quantity!r} is not a memory quantity")
+    return int(match[1]) * _UNITS[match[2] or ""]
+
+
+class Resources(Request):
+    """What one workload may use, in the quantities of Kubernetes."""
+
+    cpu: Annotated[str, AfterValidator(_check_cpu)] = "1"
+    memory: Annotated[str, AfterValidator(_check_memory)] = "2Gi"
+    gpu: int = Field(default=0, ge=0, le=64)
+
+
+class FitOptions(Request):
+    """Further arguments of Keras' `fit`."""
+
+    shuffle: bool = Field(
+        default=True, description="draw the training records anew in each epoch"
+    )
+    class_weight: dict[str, float] | None = Field(
+        default=None,
+        description="weight of each class by its number, for unbalanced streams",
+        examples=[{"0": 1.0, "1": 4.0}],
+    )
+    validation_batch_size: int | None = Field(default=None, ge=1, le=1_000_000)
+    validation_freq: int = Field(default=1, ge=1, le=100_000)
+    steps_per_execution: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="batches per call of the compiled step; null chooses by the data",
+    )
+
+    @model_validator(mode="after")
+    def _check_class_weight(self) -> Self:
+        for label, weight in (self.class_weight or {}).items():
+            if not re.fullmatch(r"[0-9]{1,9}", label) or weight < 0:
+                raise ValueError(
+                    "class_weight maps class numbers from 0 to weights of 0 or more"
+                )
+        return self
+
+
+class TrainingParameters(Request):
+    """How each model of a deployment is trained."""
+
+    batch_size: int = Field(default=32, ge=1, le=1_000_000)
+    epochs: int = Field(default=10, ge=1, le=100_000)
+    fit: FitOptions = Field(default_factory=FitOptions)
+    validation_rate: Rate | None = Field(
+        default=None, description="null: as the stream's control message says"
+    )
+    test_rate: Rate | None = Field(
+        default=None, description="null: as the stream's control message says"
+    )
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    split: SplitStrategy = "shuffled"
+    confusion_matrix: bool = True
+    deadline_seconds: int = Field(
+        default=3600,
+        ge=1,
+        le=30 * 24 * 3600,
+        description="longest time from the announcement of the stream to the result",
+    )
+    max_attempts: int = Field(
+        default=3, ge=1, le=20, description="how often a lost training is started"
+    )
+    resources: Resources = Field(default_factory=Resources)
+
+    @model_validator(mode="after")
+    def _check_rates(self) -> Self:
+        if (self.validation_rate or 0) + (self.test_rate or 0) >= 1:
+            raise ValueError(
+                "validation_rate and test_rate leave nothing to train on: "
+                "their sum must be below 1"
+            )
+        return self
+
+
+class DeploymentCreate(TrainingParameters):
+    """Deploy a configuration for training: each of its models gets a training."""
+
+    configuration_id: Id = Field(examples=[1])
+
+
+class Deployment(Resource):
+    """A configuration, how it is trained, and its trainings."""
+
+    id: Id
+    configuration_id: Id
+    parameters: TrainingParameters
+    control_topic: str = Field(description="where the stream is announced")
+    trainings: list[Training]
+    created_at: Time

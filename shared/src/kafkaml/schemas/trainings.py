@@ -1,0 +1,107 @@
+"""Trainings: one model version of one deployment, and what came of it."""
+
+from typing import Any
+
+from pydantic import Field
+
+from kafkaml.schemas.base import Id, Resource, Time
+from kafkaml.schemas.states import FailureReason, TrainingState
+
+
+class Failure(Resource):
+    """Why something failed."""
+
+    reason: FailureReason
+    message: str = Field(description="what happened, and what to do about it")
+
+
+class SplitCounts(Resource):
+    """How many records each part of the data set has."""
+
+    training: int
+    validation: int
+    test: int
+
+
+class Timings(Resource):
+    """Where the time of an attempt went, in seconds."""
+
+    build: float = Field(description="start of the process to the model being built")
+    read: float = Field(description="reading and decoding the stream")
+    first_step: float = Field(
+        description="from the control message being seen to the end of the first epoch's "
+        "first step"
+    )
+    fit: float
+    evaluate: float
+    total: float
+
+
+class TrainingResult(Resource):
+    """What a finished training measured. Numbers that are not finite are null."""
+
+    training: dict[str, float | None]
+    validation: dict[str, float | None] = Field(default_factory=dict)
+    test: dict[str, float | None] = Field(default_factory=dict)
+    counts: SplitCounts
+    timings: Timings
+    stream: dict[str, Any] = Field(description="the control message it was trained on")
+    input_shape: list[int] = Field(description="of one record")
+    versions: dict[str, str] = Field(
+        default_factory=dict, description="of Python and the libraries used"
+    )
+
+
+class Artifact(Resource):
+    """The trained model as a `.keras` file."""
+
+    size_bytes: int
+    sha256: str
+
+
+class ConfusionMatrix(Resource):
+    """Counts by true class (row) and predicted class (column), on the test records.
+
+    Without test records the validation records count, without these the training records.
+    """
+
+    labels: list[str]
+    matrix: list[list[int]]
+    part: str = Field(description="`test`, `validation` or `training`")
+
+
+class Training(Resource):
+    """One model version of one deployment being trained, and its result."""
+
+    id: Id
+    deployment_id: Id
+    model_id: Id
+    model_name: str
+    model_version: int
+    state: TrainingState
+    attempt: int
+    epochs: int = Field(description="epochs to train in all")
+    epoch: int = Field(description="epochs done by this attempt")
+    failure: Failure | None = None
+    result: TrainingResult | None = None
+    artifact: Artifact | None = None
+    created_at: Time
+    started_at: Time | None = None
+    finished_at: Time | None = None
+
+
+class EpochMetrics(Resource):
+    """Every metric after one epoch, under the names that Keras gives them."""
+
+    epoch: int = Field(description="from 1")
+    values: dict[str, float | None] = Field(
+        examples=[{"loss": 0.31, "accuracy": 0.91, "val_loss": 0.4}]
+    )
+
+
+class TrainingMetrics(Resource):
+    """The curves of one attempt."""
+
+    training_id: Id
+    attempt: int
+    epochs: list[EpochMetrics]
