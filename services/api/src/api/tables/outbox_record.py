@@ -12,7 +12,7 @@ MAX_VALUE_BYTES = 1024 * 1024
 
 
 class OutboxRecord(Table):
-    """One record; written with the change that it tells of, deleted after the broker's ack."""
+    """Written with the change that it tells of, deleted after the broker's ack."""
 
     __tablename__ = "outbox"
     __table_args__ = (

@@ -1,0 +1,44 @@
+# One-line targets over uv, which is fetched into .uv/ where it is not installed.
+UV := $(shell command -v uv || echo .uv/bin/uv)
+RUN := $(UV) run --locked
+
+.PHONY: help setup demo up down status test lint format bench
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+.uv/bin/uv:
+	@python3 -m venv .uv && .uv/bin/pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14'
+
+setup: $(filter .uv/%,$(UV)) ## install what the other targets need
+	@$(UV) sync --locked --quiet --compile-bytecode
+
+demo: setup ## take two Keras models through their whole life on a real Kafka stream
+	@$(RUN) examples/digits/demo.py
+
+up: setup ## start the platform on this machine
+	@$(RUN) kafkaml-local up
+
+down: setup ## stop it; nothing is lost
+	@$(RUN) kafkaml-local down
+
+status: setup ## show what runs
+	@$(RUN) kafkaml-local status
+
+test: setup ## run all tests against a real Postgres and a real Kafka
+	@$(RUN) pytest
+
+lint: setup ## check style, types, import contracts and the lock
+	@$(UV) lock --check --quiet
+	@$(RUN) ruff format --check .
+	@$(RUN) ruff check .
+	@$(RUN) mypy
+	@$(RUN) lint-imports
+	@$(RUN) shared/scripts/unasync.py --check
+
+format: setup ## format the code
+	@$(RUN) ruff format . && $(RUN) ruff check --fix .
+
+bench: setup ## print the figures of speed, as ratios
+	@$(RUN) tests/bench/run.py

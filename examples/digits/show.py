@@ -1,0 +1,133 @@
+"""How the demo looks on a terminal."""
+
+from collections.abc import Iterable
+
+from kafkaml.schemas.models import Model
+from kafkaml.schemas.trainings import ConfusionMatrix, EpochMetrics, Training
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+console = Console()
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_CURVE_WIDTH = 40
+
+
+class CheckFailedError(Exception):
+    """The platform did not do what the demo expects of it."""
+
+
+def step(number: int, title: str) -> None:
+    """Announce a step."""
+    console.print()
+    console.rule(f"[bold cyan]{number}[/]  [bold]{title}", align="left")
+
+
+def done(text: str) -> None:
+    """Say what happened."""
+    console.print(f"   {text}")
+
+
+def check(*, holds: bool, text: str) -> None:
+    """Print what was checked; raise CheckFailedError if it does not hold."""
+    if not holds:
+        raise CheckFailedError(text)
+    console.print(f"   [green]✓[/] {text}")
+
+
+def curve(values: list[float]) -> str:
+    """Draw numbers from 0 to 1 as a line of blocks, the last ones if there are many."""
+    top = len(_BLOCKS) - 1
+    return "".join(
+        _BLOCKS[round(min(max(v, 0.0), 1.0) * top)] for v in values[-_CURVE_WIDTH:]
+    )
+
+
+def training_progress(
+    trainings: Iterable[Training], metrics: dict[int, list[EpochMetrics]]
+) -> RenderableType:
+    """Show each training's state, its progress and the curve of its accuracy."""
+    table = Table.grid(padding=(0, 2))
+    for training in trainings:
+        epochs = metrics.get(training.id, [])
+        accuracy = [e.values.get("val_accuracy") or 0.0 for e in epochs]
+        loss = next((e.values.get("loss") for e in reversed(epochs)), None)
+        table.add_row(
+            f"   {training.model_name}",
+            Text(training.state, style="green" if training.state.is_final else "yellow"),
+            ProgressBar(total=training.epochs, completed=len(epochs), width=24),
+            f"{len(epochs)}/{training.epochs}",
+            f"loss {loss:.3f}" if loss is not None else "",
+            f"val_accuracy {accuracy[-1]:.3f}" if accuracy else "",
+            Text(curve(accuracy), style="cyan"),
+        )
+    return Group(table)
+
+
+def comparison(trainings: Iterable[Training], models: dict[int, Model]) -> Table:
+    """Compare finished trainings, one in each row."""
+    table = Table(title="Trained on the same stream", title_justify="left")
+    table.add_column("model")
+    for name in (
+        "parameters",
+        "records",
+        "test accuracy",
+        "test loss",
+        "waiting→1st step",
+        "fit",
+    ):
+        table.add_column(name, justify="right")
+    for training in trainings:
+        result = training.result
+        if result is None:
+            continue
+        found = models[training.model_id].version.check
+        counts = result.counts
+        table.add_row(
+            training.model_name,
+            f"{found.parameter_count:,}" if found else "?",
+            f"{counts.training}+{counts.validation}+{counts.test}",
+            f"{result.test['accuracy'] or 0:.4f}",
+            f"{result.test['loss'] or 0:.4f}",
+            f"{result.timings.first_step:.2f} s",
+            f"{result.timings.fit:.2f} s",
+        )
+    return table
+
+
+def confusion(matrix: ConfusionMatrix, model_name: str) -> Table:
+    """Show a confusion matrix: true classes down, predicted ones across."""
+    table = Table(
+        title=f"Confusion matrix of {model_name} ({matrix.part} records)",
+        title_justify="left",
+        box=None,
+        padding=(0, 1),
+    )
+    table.add_column("")
+    for label in matrix.labels:
+        table.add_column(label, justify="right", style="dim")
+    for label, row in zip(matrix.labels, matrix.matrix, strict=True):
+        hit = matrix.labels.index(label)
+        cells = [
+            Text("·", style="dim")
+            if not count
+            else Text(str(count), style="bold green" if column == hit else "bold red")
+            for column, count in enumerate(row)
+        ]
+        table.add_row(Text(label, style="dim"), *cells)
+    return table
+
+
+def farewell(url: str) -> Panel:
+    """Say where to go on."""
+    return Panel.fit(
+        "Every check held.\n\n"
+        f"Look around   {url}/docs\n"
+        'Use it        eval "$(uv run kafkaml-local env)"\n'
+        "Stop it       make down",
+        title="Kafka-ML",
+        border_style="green",
+    )
