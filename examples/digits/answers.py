@@ -46,7 +46,7 @@ def send(topic: str, values: list[bytes]) -> list[str]:
 
 
 def read_answers(topic: str, count: int, timeout: float) -> Answers:
-    """Read a topic from its start until `count` records came and it stays quiet for a while."""
+    """Read a topic from its start until `count` records came and it stays quiet."""
     consumer = _reader(topic)
     answers = Answers()
     deadline = time.monotonic() + timeout

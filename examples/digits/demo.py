@@ -1,7 +1,8 @@
 """Two Keras models go through their whole life on a real Kafka stream.
 
 Run it by `make demo`. It starts the platform on this machine unless KAFKA_ML_URL,
-KAFKA_ML_TOKEN and KAFKA_ML_BOOTSTRAP_SERVERS name one, and exits 0 only if every check held.
+KAFKA_ML_TOKEN and KAFKA_ML_BOOTSTRAP_SERVERS name one. It exits 0 only if every check
+held.
 """
 
 import os
@@ -17,13 +18,6 @@ from typing import Any
 
 import numpy as np
 from answers import Answers, end_offsets, read_answers, send
-from kafkaml.client import Client
-from kafkaml.schemas.deployments import Deployment
-from kafkaml.schemas.inferences import Inference
-from kafkaml.schemas.models import Model
-from kafkaml.schemas.states import TrainingState
-from kafkaml.schemas.trainings import EpochMetrics, Training
-from kafkaml.sinks import RawSink
 from rich.live import Live
 from show import (
     CheckFailedError,
@@ -37,6 +31,14 @@ from show import (
     training_progress,
 )
 from sklearn.datasets import load_digits
+
+from kafkaml.client import Client
+from kafkaml.schemas.deployments import Deployment
+from kafkaml.schemas.inferences import Inference
+from kafkaml.schemas.models import Model
+from kafkaml.schemas.states import TrainingState
+from kafkaml.schemas.trainings import EpochMetrics, Training
+from kafkaml.sinks import RawSink
 
 MODELS = Path(__file__).parent / "models"
 ACCURACY = 0.95

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 
-from kafkaml.schemas.models import Model
-from kafkaml.schemas.trainings import ConfusionMatrix, EpochMetrics, Training
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
+
+from kafkaml.schemas.models import Model
+from kafkaml.schemas.trainings import ConfusionMatrix, EpochMetrics, Training
 
 console = Console()
 
