@@ -30,6 +30,7 @@ ApiError                          answered as a problem document (RFC 9457)
 StartupError                      the process must not start
 ├── SchemaOutdatedError           the database has another schema than the code
 └── UndeclaredPermissionError     a route does not say who may call it
+RecordsRejectedError              Kafka will never take these records
 """
 
 from collections.abc import Mapping, Sequence
@@ -383,3 +384,7 @@ class UndeclaredPermissionError(StartupError):
 
     def __init__(self, routes: Sequence[str]) -> None:
         super().__init__(f"No permission is declared for {', '.join(routes)}.")
+
+
+class RecordsRejectedError(Exception):
+    """Kafka will never take these records as they are; the text says why."""

@@ -6,7 +6,7 @@ from sqlalchemy import CheckConstraint, LargeBinary
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.tables.base import CreatedAt, PrimaryKey, Table
+from api.tables.base import CreatedAt, PrimaryKey, Table, UtcTime
 
 MAX_VALUE_BYTES = 1024 * 1024
 
@@ -26,3 +26,5 @@ class OutboxRecord(Table):
     value: Mapped[bytes] = mapped_column(LargeBinary)
     headers: Mapped[list[tuple[str, str]]] = mapped_column(JSONB)
     created_at: Mapped[CreatedAt]
+    parked_at: Mapped[UtcTime | None]
+    parked_reason: Mapped[str | None]
