@@ -1,0 +1,189 @@
+"""The AVRO format: schemaless records, as numbers in the order of the schema."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import fastavro
+import numpy as np
+
+from kafkaml.exceptions import FormatError
+from kafkaml.records.avro_flat import FlatRecords
+from kafkaml.records.avro_schema import (
+    Items,
+    Node,
+    Nullable,
+    Number,
+    Record,
+    numbers_of,
+    parse_schema,
+)
+from kafkaml.records.avro_values import flatten, unflatten
+from kafkaml.records.base import Array, Decoded
+from kafkaml.records.batches import all_good, most_common, null_reason, some_good
+from kafkaml.records.dtypes import Dtype
+
+_READ_ERRORS = (
+    EOFError,
+    IndexError,
+    KeyError,
+    MemoryError,
+    OverflowError,
+    RecursionError,
+    StopIteration,
+    TypeError,
+    ValueError,
+)
+
+
+class AvroCodec:
+    """Records of one schema, which holds numbers only.
+
+    A record becomes a vector: its numbers in the order of the schema, those of nested
+    records and arrays in place, an enum as the place of its symbol, null as NaN. A schema
+    that is a single number gives scalars. Arrays make the length depend on the records;
+    those with another length than most of their batch are bad. Text, bytes and maps are no
+    numbers and make the schema unusable.
+
+    The type of the result follows from the schema alone: booleans give uint8, integers
+    int64, floats float32, all mixtures float64 (float and boolean: float32). What can be
+    null is a float: float32 if only float and boolean occur, else float64.
+    """
+
+    def __init__(
+        self, schema: object, *, setting: str = "schema", part: str = "value"
+    ) -> None:
+        self._schema, self._root = parse_schema(schema, setting)
+        self._part = part
+        self._dtype = _result_dtype(self._root)
+        self._scalar = isinstance(self._root, Number | Nullable)
+        numbers = _flat_numbers(self._root)
+        self._flat = FlatRecords(numbers, self._dtype) if numbers else None
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], setting: Literal["data_scheme", "label_scheme"]
+    ) -> "AvroCodec":
+        """Read the schema text in `setting`; raise FormatError if it cannot be used."""
+        part = "key" if setting == "label_scheme" else "value"
+        return cls(config.get(setting), setting=setting, part=part)
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """`(numbers,)`, `()` for a schema that is one number, None if it has arrays."""
+        if self._scalar:
+            return ()
+        length = _length(self._root)
+        return None if length is None else (length,)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the fields of the schema; none if it is not a record."""
+        if not isinstance(self._root, Record):
+            return ()
+        return tuple(name for name, _ in self._root.fields)
+
+    def decode(self, values: Sequence[bytes | None]) -> Decoded:
+        """Decode a batch, shape `(good, numbers)`."""
+        decode = self._decode_each if self._flat is None else self._flat.decode
+        table, faults = decode([value or b"" for value in values])
+        if self._scalar:
+            table = table.reshape(len(table))
+        if not any(faults):
+            return all_good(table)
+        reasons = [
+            fault
+            and (null_reason(self._part) if value is None else f"the {self._part} {fault}")
+            for value, fault in zip(values, faults, strict=True)
+        ]
+        return some_good(table, reasons)
+
+    def encode(self, array: Array) -> list[bytes]:
+        """Encode rows of numbers; raise FormatError if one does not fit the schema.
+
+        Rows of a schema with an array hold as many items as are left for it.
+        """
+        rows = np.asarray(array)
+        if rows.ndim not in {1, 2} or (rows.ndim == 1 and not self._scalar):
+            raise FormatError(f"an array of shape {rows.shape} holds no rows of numbers")
+        table = rows.reshape(len(rows), -1) if len(rows) else rows.reshape(0, 1)
+        length = _length(self._root)
+        if length is not None and len(table) and table.shape[1] != length:
+            raise FormatError(
+                f"the rows have {table.shape[1]} numbers, the schema {length}"
+            )
+        if table.dtype.kind not in "biuf":
+            raise FormatError(f"the rows are {table.dtype}, not numbers")
+        if not len(table):
+            return []
+        if self._flat is not None:
+            return self._flat.encode(table)
+        return [self.encode_one(unflatten(self._root, row)) for row in table.tolist()]
+
+    def encode_one(self, record: object) -> bytes:
+        """Encode one record as fastavro takes it, such as a dictionary of its fields."""
+        buffer = io.BytesIO()
+        try:
+            fastavro.schemaless_writer(buffer, self._schema, record, strict=True)
+        except (ValueError, TypeError, KeyError, OverflowError, AttributeError) as e:
+            raise FormatError(f"the record does not fit the schema: {e!s:.300}") from e
+        return buffer.getvalue()
+
+    def _decode_each(self, values: Sequence[bytes]) -> tuple[Array, list[str | None]]:
+        rows: dict[int, list[float]] = {}
+        faults: list[str | None] = [None] * len(values)
+        for index, value in enumerate(values):
+            try:
+                rows[index] = self._row(value)
+            except _READ_ERRORS as e:
+                faults[index] = f"does not fit the schema: {e!s:.200}".removesuffix(": ")
+        usual = most_common(len(row) for row in rows.values())
+        for index, row in rows.items():
+            if len(row) != usual:
+                faults[index] = f"holds {len(row)} numbers, most hold {usual}"
+        good = [row for row in rows.values() if len(row) == usual]
+        width = _length(self._root) if usual is None else usual
+        return np.array(good, self._dtype).reshape(len(good), width or 0), faults
+
+    def _row(self, value: bytes) -> list[float]:
+        buffer = io.BytesIO(value)
+        record = fastavro.schemaless_reader(buffer, self._schema, None)
+        if buffer.tell() != len(value):
+            raise ValueError("there are bytes after its last field")
+        return flatten(self._root, record)
+
+
+def _flat_numbers(node: Node) -> tuple[Number, ...]:
+    """Return the numbers of a record that has nothing else; nothing for any other."""
+    match node:
+        case Number():
+            return (node,)
+        case Record():
+            parts = [_flat_numbers(field) for _, field in node.fields]
+            return tuple(number for part in parts for number in part) if all(parts) else ()
+        case _:
+            return ()
+
+
+def _length(node: Node) -> int | None:
+    """Return how many numbers a record has; None if that differs between records."""
+    match node:
+        case Items():
+            return None
+        case Record():
+            lengths = [_length(field) for _, field in node.fields]
+            return None if None in lengths else sum(each or 0 for each in lengths)
+        case _:
+            return 1
+
+
+def _result_dtype(node: Node) -> Dtype:
+    numbers = list(numbers_of(node))
+    kinds = {number.kind for number in numbers if number is not None}
+    can_be_null = None in numbers
+    if kinds <= {"boolean"} and not can_be_null:
+        return np.dtype(np.uint8)
+    if not kinds & {"float", "double"} and not can_be_null:
+        return np.dtype(np.int64)
+    only_floats = "float" in kinds and kinds <= {"float", "boolean"}
+    return np.dtype(np.float32 if only_floats else np.float64)

@@ -1,0 +1,176 @@
+"""From the text of an Avro schema to the numbers that a record of it holds."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import fastavro
+import orjson
+from fastavro.schema import SchemaParseException, UnknownType
+
+from kafkaml.exceptions import FormatError
+
+MAX_SCHEMA_CHARACTERS = 1_000_000
+MAX_NUMBERS = 10_000
+MAX_DEPTH = 50
+
+NumberKind = Literal["boolean", "int", "long", "float", "double", "enum"]
+_NUMBER_KINDS = {"boolean", "int", "long", "float", "double"}
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One number; `symbols` are those of an enum, whose number is the place of its symbol."""
+
+    kind: NumberKind
+    symbols: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Nullable:
+    """A number or one of several, or null: NaN."""
+
+    numbers: tuple[Number, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """An array of any length."""
+
+    item: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Fields in the order of the schema."""
+
+    fields: tuple[tuple[str, "Node"], ...]
+
+
+Node: TypeAlias = Number | Nullable | Items | Record
+
+
+def parse_schema(text: object, setting: str) -> tuple[Any, Node]:
+    """Return a schema as fastavro wants it, and the tree of the numbers in its records.
+
+    Raises FormatError if the schema is invalid, or if a record of it is not made of numbers.
+    Logical types are dropped: a timestamp is the number that it is stored as.
+    """
+    content = _without_logical_types(_json(text, setting))
+    try:
+        parsed = fastavro.parse_schema(content)
+        return parsed, _Reader(setting).node(parsed, "", 0)
+    except (SchemaParseException, UnknownType) as e:
+        raise FormatError(f"{setting}: the schema is not valid: {e!s:.300}") from e
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as e:
+        raise FormatError(f"{setting}: the schema is not valid: {e!r:.300}") from e
+
+
+def numbers_of(node: Node) -> Iterator[Number | None]:
+    """Go through the numbers of a record in order; None stands for one that can be absent."""
+    match node:
+        case Number():
+            yield node
+        case Nullable():
+            yield from node.numbers
+            yield None
+        case Items():
+            yield from numbers_of(node.item)
+        case Record():
+            for _, field in node.fields:
+                yield from numbers_of(field)
+
+
+def _json(text: object, setting: str) -> Any:
+    if isinstance(text, dict | list):
+        return text
+    if not isinstance(text, str) or not text.strip():
+        raise FormatError(f"{setting}: give the text of an Avro schema")
+    if len(text) > MAX_SCHEMA_CHARACTERS:
+        raise FormatError(f"{setting}: the schema is too long")
+    if text.strip() in _NUMBER_KINDS:
+        return text.strip()
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as e:
+        raise FormatError(f"{setting}: the schema is not JSON: {e}") from e
+
+
+def _without_logical_types(content: Any, depth: int = 0) -> Any:
+    if depth > 4 * MAX_DEPTH:
+        raise FormatError("the schema is nested too deep")
+    if isinstance(content, list):
+        return [_without_logical_types(each, depth + 1) for each in content]
+    if isinstance(content, dict):
+        return {
+            name: _without_logical_types(each, depth + 1)
+            for name, each in content.items()
+            if name != "logicalType"
+        }
+    return content
+
+
+class _Reader:
+    """Walks a parsed schema and remembers the named types that it meets."""
+
+    def __init__(self, setting: str) -> None:
+        self._setting = setting
+        self._named: dict[str, Any] = {}
+        self._open: list[str] = []
+        self._numbers = 0
+
+    def node(self, schema: Any, place: str, depth: int) -> Node:
+        if depth > MAX_DEPTH:
+            raise self._error(place, "is nested too deep")
+        if isinstance(schema, list):
+            return self._nullable(schema, place, depth)
+        kind = schema["type"] if isinstance(schema, dict) else schema
+        if isinstance(kind, dict | list):
+            return self.node(kind, place, depth + 1)
+        if kind in _NUMBER_KINDS:
+            self._count()
+            return Number(kind)
+        if kind in self._named:
+            return self.node(self._named[kind], place, depth + 1)
+        if kind == "array":
+            return Items(self.node(schema["items"], place, depth + 1))
+        if kind == "enum":
+            self._count()
+            self._named[schema["name"]] = schema
+            return Number("enum", tuple(schema["symbols"]))
+        if kind == "record":
+            return self._record(schema, place, depth)
+        raise self._error(place, f"is of type {kind!s:.80}, which is not a number")
+
+    def _record(self, schema: Any, place: str, depth: int) -> Record:
+        name = schema["name"]
+        if name in self._open:
+            raise self._error(place, f"holds the record {name} within itself")
+        if not schema["fields"]:
+            raise self._error(place, "is a record without fields")
+        self._named[name] = schema
+        self._open.append(name)
+        fields = tuple(
+            (each["name"], self.node(each["type"], f"{place}.{each['name']}", depth + 1))
+            for each in schema["fields"]
+        )
+        self._open.pop()
+        return Record(fields)
+
+    def _nullable(self, branches: list[Any], place: str, depth: int) -> Nullable:
+        nodes = [self.node(each, place, depth + 1) for each in branches if each != "null"]
+        numbers = tuple(node for node in nodes if isinstance(node, Number))
+        if not numbers or len(numbers) < len(nodes):
+            raise self._error(place, "is a union of something else than numbers and null")
+        return Nullable(numbers)
+
+    def _count(self) -> None:
+        self._numbers += 1
+        if self._numbers > MAX_NUMBERS:
+            raise FormatError(
+                f"{self._setting}: more than {MAX_NUMBERS} numbers per record"
+            )
+
+    def _error(self, place: str, text: str) -> FormatError:
+        what = f"the field {place.lstrip('.')}" if place else "the schema"
+        return FormatError(f"{self._setting}: {what} {text}")

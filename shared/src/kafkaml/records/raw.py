@@ -1,0 +1,105 @@
+"""The RAW format: the bytes of an array, in C order and little-endian."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from kafkaml.exceptions import FormatError
+from kafkaml.records.base import Array, Codec, Decoded
+from kafkaml.records.batches import all_good, most_common, null_reason, some_good
+from kafkaml.records.dtypes import TEXT_NAMES, Dtype, dtype_of, shape_of
+from kafkaml.records.text import TextCodec
+
+
+@dataclass(frozen=True, slots=True)
+class RawCodec:
+    """Records of one type and shape.
+
+    With a shape of None the records decide: one item gives a scalar, several a vector, and
+    records with another size than most of their batch are bad.
+    """
+
+    dtype: Dtype
+    shape: tuple[int, ...] | None
+    part: str = "value"
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], prefix: Literal["data", "label"]
+    ) -> Codec:
+        """Read `<prefix>_type` and `<prefix>_reshape`; raise FormatError if one is wrong."""
+        part = "key" if prefix == "label" else "value"
+        type_name = config.get(f"{prefix}_type")
+        reshape = config.get(f"{prefix}_reshape")
+        if type_name in TEXT_NAMES:
+            shape = shape_of(reshape, f"{prefix}_reshape", item_bytes=1) or ()
+            return TextCodec(shape=shape, part=part)
+        dtype = dtype_of(type_name, f"{prefix}_type")
+        return cls(dtype, shape_of(reshape, f"{prefix}_reshape", dtype.itemsize), part)
+
+    def decode(self, values: Sequence[bytes | None]) -> Decoded:
+        """Decode a batch as a read-only view of its joined bytes, shape `(good, *shape)`."""
+        size = self._record_bytes(values)
+        if _all_have(values, size):
+            return all_good(self._view(values, size))
+        reasons = [self._reason(value, size) for value in values]
+        good = [value for value, reason in zip(values, reasons, strict=True) if not reason]
+        return some_good(self._view(good, size), reasons)
+
+    def encode(self, array: Array) -> list[bytes]:
+        """Encode the rows of an array of shape `(records, *shape)`.
+
+        Raises FormatError if its rows have another shape, or values that the type lacks.
+        """
+        rows = self._converted(np.asarray(array))
+        whole = rows.tobytes()
+        size = math.prod(rows.shape[1:]) * rows.itemsize
+        return [whole[start : start + size] for start in range(0, len(whole), size)]
+
+    def _converted(self, array: Array) -> Array:
+        if not array.ndim or 0 in array.shape[1:]:
+            raise FormatError(f"an array of shape {array.shape} holds no records")
+        if self.shape is not None and array.shape[1:] != self.shape:
+            raise FormatError(f"the rows have shape {array.shape[1:]}, not {self.shape}")
+        if not np.can_cast(array.dtype, self.dtype, "same_kind"):
+            raise FormatError(f"the rows are {array.dtype}, not {self.dtype}")
+        return array.astype(self.dtype, copy=False)
+
+    def _record_bytes(self, values: Sequence[bytes | None]) -> int:
+        if self.shape is not None:
+            return math.prod(self.shape) * self.dtype.itemsize
+        sizes = (len(value) for value in values if value)
+        whole = (size for size in sizes if not size % self.dtype.itemsize)
+        return most_common(whole) or self.dtype.itemsize
+
+    def _view(self, values: Sequence[bytes | None], size: int) -> Array:
+        joined = b"".join(values)  # type: ignore[arg-type]  # the null ones are sorted out
+        shape = self.shape
+        if shape is None:
+            items = size // self.dtype.itemsize
+            shape = () if items == 1 else (items,)
+        if self.dtype.kind == "b":  # any byte but 0 is true, as a bool holds only 0 and 1
+            return (np.frombuffer(joined, np.uint8) != 0).reshape(len(values), *shape)
+        return np.frombuffer(joined, self.dtype).reshape(len(values), *shape)
+
+    def _reason(self, value: bytes | None, size: int) -> str | None:
+        if value is None:
+            return null_reason(self.part)
+        if len(value) == size:
+            return None
+        shape = " ".join(str(dimension) for dimension in self.shape or ())
+        name = f"{self.dtype.name} {shape}".strip()
+        expected = f"a record of {name} has {size}"
+        if self.shape is None:
+            expected = f"the other records of {name} have {size}"
+        return f"the {self.part} has {len(value)} bytes, {expected}"
+
+
+def _all_have(values: Sequence[bytes | None], size: int) -> bool:
+    try:
+        return set(map(len, values)) <= {size}  # type: ignore[arg-type]
+    except TypeError:
+        return False
