@@ -20,7 +20,7 @@ _NUMBER_KINDS = {"boolean", "int", "long", "float", "double"}
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """One number; `symbols` are those of an enum, whose number is the place of its symbol."""
+    """One number; that of an enum is the place of its symbol in `symbols`."""
 
     kind: NumberKind
     symbols: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ Node: TypeAlias = Number | Nullable | Items | Record
 def parse_schema(text: object, setting: str) -> tuple[Any, Node]:
     """Return a schema as fastavro wants it, and the tree of the numbers in its records.
 
-    Raises FormatError if the schema is invalid, or if a record of it is not made of numbers.
+    Raises FormatError if the schema is invalid, or a record of it not made of numbers.
     Logical types are dropped: a timestamp is the number that it is stored as.
     """
     content = _without_logical_types(_json(text, setting))
@@ -67,7 +67,7 @@ def parse_schema(text: object, setting: str) -> tuple[Any, Node]:
 
 
 def numbers_of(node: Node) -> Iterator[Number | None]:
-    """Go through the numbers of a record in order; None stands for one that can be absent."""
+    """Go through the numbers of a record in order; None follows those that can be null."""
     match node:
         case Number():
             yield node
@@ -127,19 +127,21 @@ class _Reader:
         kind = schema["type"] if isinstance(schema, dict) else schema
         if isinstance(kind, dict | list):
             return self.node(kind, place, depth + 1)
-        if kind in _NUMBER_KINDS:
-            self._count()
-            return Number(kind)
         if kind in self._named:
             return self.node(self._named[kind], place, depth + 1)
-        if kind == "array":
-            return Items(self.node(schema["items"], place, depth + 1))
-        if kind == "enum":
-            self._count()
-            self._named[schema["name"]] = schema
-            return Number("enum", tuple(schema["symbols"]))
-        if kind == "record":
-            return self._record(schema, place, depth)
+        if kind in _NUMBER_KINDS:
+            return self._number(Number(kind))
+        return self._composite(kind, schema, place, depth)
+
+    def _composite(self, kind: str, schema: Any, place: str, depth: int) -> Node:
+        match kind:
+            case "array":
+                return Items(self.node(schema["items"], place, depth + 1))
+            case "enum":
+                self._named[schema["name"]] = schema
+                return self._number(Number("enum", tuple(schema["symbols"])))
+            case "record":
+                return self._record(schema, place, depth)
         raise self._error(place, f"is of type {kind!s:.80}, which is not a number")
 
     def _record(self, schema: Any, place: str, depth: int) -> Record:
@@ -164,12 +166,13 @@ class _Reader:
             raise self._error(place, "is a union of something else than numbers and null")
         return Nullable(numbers)
 
-    def _count(self) -> None:
+    def _number(self, number: Number) -> Number:
         self._numbers += 1
         if self._numbers > MAX_NUMBERS:
             raise FormatError(
-                f"{self._setting}: more than {MAX_NUMBERS} numbers per record"
+                f"{self._setting}: a record has more than {MAX_NUMBERS} numbers"
             )
+        return number
 
     def _error(self, place: str, text: str) -> FormatError:
         what = f"the field {place.lstrip('.')}" if place else "the schema"

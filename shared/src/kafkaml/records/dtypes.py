@@ -15,9 +15,34 @@ MAX_DIMENSIONS = 31
 Dtype = np.dtype[Any]
 
 _NUMPY_NAMES = (
-    "bool bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 "
-    "byte ubyte short ushort intc uintc int uint int_ longlong ulonglong half single double"
-).split()
+    "bool",
+    "bool_",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float16",
+    "float32",
+    "float64",
+    "byte",
+    "ubyte",
+    "short",
+    "ushort",
+    "intc",
+    "uintc",
+    "int",
+    "uint",
+    "int_",
+    "longlong",
+    "ulonglong",
+    "half",
+    "single",
+    "double",
+)
 _DTYPES: dict[str, Dtype] = {
     **{name: np.dtype(name).newbyteorder("<") for name in _NUMPY_NAMES},
     "float": np.dtype("<f4"),  # TensorFlow's meaning: existing sinks write 4 bytes

@@ -26,10 +26,10 @@ class _BadValueError(Exception):
 class JsonCodec:
     """Numbers of JSON values, always as float64; true and false count as 1 and 0.
 
-    With several field names each field holds one number: shape `(records, fields)`. With one
-    name the field holds a number, shape `(records, 1)`, or an array of any shape. With None
-    the value itself is the array (or one number, shape `(records,)`). Arrays with another
-    shape than most of their batch are bad; other fields are ignored.
+    With several field names each field holds one number: shape `(records, fields)`. With
+    one name the field holds a number, shape `(records, 1)`, or an array of any shape. With
+    None the value itself is the array (or one number, shape `(records,)`). Arrays with
+    another shape than most of their batch are bad; other fields are ignored.
     """
 
     fields: tuple[str, ...] | None
@@ -138,7 +138,7 @@ class JsonCodec:
 def _numbers(content: object, place: str) -> Array:
     """Return a number or a rectangular array of numbers as float64."""
     if isinstance(content, str | dict | None):
-        kind = {str: "a text", dict: "an object"}.get(type(content), "null")
+        kind = {"str": "a text", "dict": "an object"}.get(type(content).__name__, "null")
         raise _BadValueError(f"{place} is {kind}, not a number or an array of numbers")
     try:
         array = _array([content])[0]

@@ -30,7 +30,7 @@ class RawCodec:
     def from_config(
         cls, config: Mapping[str, Any], prefix: Literal["data", "label"]
     ) -> Codec:
-        """Read `<prefix>_type` and `<prefix>_reshape`; raise FormatError if one is wrong."""
+        """Read `<prefix>_type` and `<prefix>_reshape`; raise FormatError if wrong."""
         part = "key" if prefix == "label" else "value"
         type_name = config.get(f"{prefix}_type")
         reshape = config.get(f"{prefix}_reshape")
@@ -41,7 +41,7 @@ class RawCodec:
         return cls(dtype, shape_of(reshape, f"{prefix}_reshape", dtype.itemsize), part)
 
     def decode(self, values: Sequence[bytes | None]) -> Decoded:
-        """Decode a batch as a read-only view of its joined bytes, shape `(good, *shape)`."""
+        """Decode a batch as a read-only view of its bytes, shape `(good, *shape)`."""
         size = self._record_bytes(values)
         if _all_have(values, size):
             return all_good(self._view(values, size))
@@ -82,7 +82,8 @@ class RawCodec:
             items = size // self.dtype.itemsize
             shape = () if items == 1 else (items,)
         if self.dtype.kind == "b":  # any byte but 0 is true, as a bool holds only 0 and 1
-            return (np.frombuffer(joined, np.uint8) != 0).reshape(len(values), *shape)
+            truth: Array = np.frombuffer(joined, np.uint8) != 0
+            return truth.reshape(len(values), *shape)
         return np.frombuffer(joined, self.dtype).reshape(len(values), *shape)
 
     def _reason(self, value: bytes | None, size: int) -> str | None:
