@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
+
 from kafkaml_local.kafka import Kafka
 from kafkaml_local.ports import free_port
 from kafkaml_local.postgres import Postgres

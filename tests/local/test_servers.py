@@ -1,39 +1,49 @@
+import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import asyncpg
 import pytest
 from confluent_kafka import Consumer, Producer
+
 from kafkaml_local.exceptions import KafkaError, PostgresError
 from kafkaml_local.kafka import Kafka
 from kafkaml_local.ports import free_port
 from kafkaml_local.postgres import Postgres
 
 TIMEOUT = timedelta(seconds=60)
+Server = TypeVar("Server", Postgres, Kafka)
+
+
+@contextlib.contextmanager
+def running(server: Server) -> Iterator[Server]:
+    try:
+        server.start()
+        server.wait_ready(TIMEOUT)
+        yield server
+    finally:
+        server.stop()
 
 
 @pytest.fixture
 def postgres(tmp_path: Path) -> Iterator[Postgres]:
-    server = Postgres(directory=tmp_path / "postgres", port=free_port())
-    server.start()
-    server.wait_ready(TIMEOUT)
-    yield server
-    server.stop()
+    with running(Postgres(directory=tmp_path / "postgres", port=free_port())) as server:
+        yield server
 
 
 @pytest.fixture
 def kafka(tmp_path: Path) -> Iterator[Kafka]:
+    with running(make_kafka(tmp_path / "kafka")) as server:
+        yield server
+
+
+def make_kafka(directory: Path) -> Kafka:
     port = free_port()
-    server = Kafka(
-        directory=tmp_path / "kafka", port=port, controller_port=free_port(taken=[port])
-    )
-    server.start()
-    server.wait_ready(TIMEOUT)
-    yield server
-    server.stop()
+    return Kafka(directory=directory, port=port, controller_port=free_port(taken=[port]))
 
 
 async def execute(postgres: Postgres, statement: str) -> list[asyncpg.Record]:
@@ -109,10 +119,8 @@ def test_postgres_is_not_stopped_by_the_lock_of_another_process(postgres: Postgr
 def test_postgres_says_why_it_did_not_start(postgres: Postgres, tmp_path: Path) -> None:
     port = int(postgres.url("x").rsplit(":", 1)[1].split("/")[0])
     second = Postgres(directory=tmp_path / "second", port=port)
-    second.start()
-    with pytest.raises(PostgresError, match="Address already in use"):
-        second.wait_ready(TIMEOUT)
-    second.stop()
+    with pytest.raises(PostgresError, match="Address already in use"), running(second):
+        pass
 
 
 def test_kafka_keeps_its_records_over_a_stop_a_kill_and_new_ports(
@@ -123,29 +131,24 @@ def test_kafka_keeps_its_records_over_a_stop_a_kill_and_new_ports(
 
     kafka.stop()
     assert not kafka.is_running()
-    port = free_port()
-    moved = Kafka(
-        directory=tmp_path / "kafka", port=port, controller_port=free_port(taken=[port])
-    )
-    moved.start()
-    moved.wait_ready(TIMEOUT)
-    produce(moved, topic, b"2")
+    with running(make_kafka(tmp_path / "kafka")) as moved:
+        produce(moved, topic, b"2")
 
-    kill(moved)
-    moved.start()
-    moved.wait_ready(TIMEOUT)
-    assert consume(moved, topic, 2) == [b"1", b"2"]
+        kill(moved)
+        moved.start()
+        moved.wait_ready(TIMEOUT)
+        assert consume(moved, topic, 2) == [b"1", b"2"]
 
 
 def test_kafka_says_why_it_did_not_start(kafka: Kafka, tmp_path: Path) -> None:
     port = int(kafka.bootstrap_servers.split(":")[1])
     second = Kafka(directory=tmp_path / "second", port=port, controller_port=free_port())
-    second.start()
-    with pytest.raises(KafkaError, match="Address already in use"):
-        second.wait_ready(TIMEOUT)
-    second.stop()
+    with pytest.raises(KafkaError, match="Address already in use"), running(second):
+        pass
 
 
-def test_the_fixtures_give_servers_that_answer(kafka_bootstrap: str, postgres_url: str) -> None:
+def test_the_fixtures_give_servers_that_answer(
+    kafka_bootstrap: str, postgres_url: str
+) -> None:
     assert ":" in kafka_bootstrap
     assert postgres_url.startswith("postgresql+asyncpg://")

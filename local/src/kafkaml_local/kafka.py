@@ -89,7 +89,7 @@ class Kafka:
                 "reconnect.backoff.max.ms": 200,
             }
         )
-        while not _serves(client):
+        while not self._serves(client):
             if not self.is_running():
                 raise KafkaError(f"Kafka has died:\n{last_lines(self.process.log, 15)}")
             if time.monotonic() > deadline:
@@ -102,6 +102,17 @@ class Kafka:
 
     def is_running(self) -> bool:
         return self.process.is_running()
+
+    def _serves(self, client: AdminClient) -> bool:
+        """Say whether this broker answers, and not another one on the same port."""
+        try:
+            cluster = client.list_topics(timeout=1)
+        except KafkaException:
+            return False
+        return bool(cluster.brokers) and cluster.cluster_id == self._cluster_id()
+
+    def _cluster_id(self) -> str:
+        return self._formatted.read_text(encoding="utf-8")
 
     def _format(self, jars: Sequence[Path]) -> None:
         """Give the folder of the records its identity, once."""
@@ -145,6 +156,9 @@ class Kafka:
             "log.dirs": str(self._directory / "data"),
             # Producers that know only a topic's name may write to it.
             "auto.create.topics.enable": "true",
+            # A broker that was killed may come back after this time, usually nine seconds.
+            "broker.session.timeout.ms": "3000",
+            "broker.heartbeat.interval.ms": "1000",
             # Groups of one machine are complete at once.
             "group.initial.rebalance.delay.ms": "0",
             "offsets.topic.num.partitions": "4",
@@ -161,10 +175,3 @@ class Kafka:
             "num.io.threads": "4",
         }
         return "".join(f"{name}={value}\n" for name, value in settings.items())
-
-
-def _serves(client: AdminClient) -> bool:
-    try:
-        return bool(client.list_topics(timeout=1).brokers)
-    except KafkaException:
-        return False

@@ -68,7 +68,13 @@ class Postgres:
             "unix_socket_directories": "",
         }
         options = [word for name in settings for word in ("-c", f"{name}={settings[name]}")]
-        command = [*_drop_root(), BINARIES / "postgres", "-D", self._data, *options]
+        command = [
+            *_drop_root(),
+            str(BINARIES / "postgres"),
+            "-D",
+            str(self._data),
+            *options,
+        ]
         self.process.start(command, environment=_environment())
 
     def wait_ready(self, timeout: timedelta) -> None:
@@ -76,7 +82,9 @@ class Postgres:
         deadline = time.monotonic() + timeout.total_seconds()
         while not self._answers():
             if not self.is_running():
-                raise PostgresError(f"Postgres has died:\n{last_lines(self.process.log, 15)}")
+                raise PostgresError(
+                    f"Postgres has died:\n{last_lines(self.process.log, 15)}"
+                )
             if time.monotonic() > deadline:
                 raise PostgresError(
                     f"Postgres does not answer; its log is {self.process.log}"
@@ -113,12 +121,21 @@ class Postgres:
 
     def _psql(self, statement: str) -> str:
         address = ["-h", LOCALHOST, "-p", str(self._port), "-U", USER, "-d", "postgres"]
-        command = [BINARIES / "psql", "-X", "-q", "-A", "-t", *address, "-c", statement]
+        command = [
+            str(BINARIES / "psql"),
+            "-X",
+            "-q",
+            "-A",
+            "-t",
+            *address,
+            "-c",
+            statement,
+        ]
         environment = _environment() | {
             "PGPASSWORD": self._password(),
             "PGCONNECT_TIMEOUT": "5",
         }
-        return _run(command, environment=environment).strip()
+        return _run([*psql, *address, "-c", statement], environment=environment).strip()
 
     def _make_data(self) -> None:
         """Make the data folder in one step, so that a broken attempt leaves nothing."""
@@ -129,7 +146,7 @@ class Postgres:
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
         self._password()
-        command: list[str | Path] = [*_drop_root(), BINARIES / "initdb", "-D", unfinished]
+        command = [*_drop_root(), str(BINARIES / "initdb"), "-D", str(unfinished)]
         command += ["-U", USER, "--auth=scram-sha-256", f"--pwfile={self._password_file}"]
         command += ["--encoding=UTF8", "--locale=C"]
         command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
@@ -166,7 +183,7 @@ class Postgres:
         return self._password_file.read_text(encoding="utf-8")
 
 
-def _drop_root() -> Sequence[str]:
+def _drop_root() -> list[str]:
     """Return what a command starts with so that it does not run as root.
 
     Postgres refuses root. The other user keeps one right of root, to pass the folders
@@ -192,10 +209,10 @@ def _environment() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
 
 
-def _run(command: Sequence[str | Path], *, environment: dict[str, str]) -> str:
+def _run(command: Sequence[str], *, environment: dict[str, str]) -> str:
     try:
         result = subprocess.run(  # noqa: S603 - our own commands, no shell
-            [str(word) for word in command],
+            command,
             env=environment,
             cwd="/",
             capture_output=True,

@@ -55,14 +55,14 @@ class BackgroundProcess:
         self._child: subprocess.Popen[bytes] | None = None
         self.log = directory / "log.txt"
 
-    def start(self, command: Sequence[str | Path], *, environment: Mapping[str, str]) -> None:
+    def start(self, command: Sequence[str], *, environment: Mapping[str, str]) -> None:
         """Start the command, unless it runs already."""
         if self.is_running():
             return
         make_private_folder(self._directory)
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(  # noqa: S603 - our own commands, no shell
-                [str(word) for word in command],
+                list(command),
                 cwd=self._directory,
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
@@ -75,10 +75,11 @@ class BackgroundProcess:
 
     def find(self) -> psutil.Process | None:
         """Return the process if it runs."""
-        if self._child is not None:
-            self._child.poll()
         identity = self._identity()
-        return identity.find() if identity else None
+        process = identity.find() if identity else None
+        if process is None and self._child is not None:
+            self._child.poll()  # so that it does not stay behind as a zombie
+        return process
 
     def is_running(self) -> bool:
         return self.find() is not None
@@ -87,8 +88,10 @@ class BackgroundProcess:
         """Say whether it was started, was never told to stop, and does not run."""
         return self._record.exists() and not self.is_running()
 
-    def stop(self, *, grace: timedelta, stop_signal: signal.Signals = signal.SIGTERM) -> None:
-        """Ask the process to end, end its group by force after the grace time, forget it."""
+    def stop(
+        self, *, grace: timedelta, stop_signal: signal.Signals = signal.SIGTERM
+    ) -> None:
+        """Ask the process to end, kill its group after the grace time, forget it."""
         process = self.find()
         if process is not None:
             with contextlib.suppress(psutil.NoSuchProcess):
