@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import ARRAY, BigInteger, any_, delete, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.tables.outbox_record import OutboxRecord
@@ -75,7 +75,11 @@ class Outbox:
 
     async def delete(self, ids: Sequence[int]) -> None:
         """Remove records that Kafka has acknowledged."""
-        await self._connection.execute(delete(OutboxRecord).where(OutboxRecord.id.in_(ids)))
+        await self._connection.execute(
+            delete(OutboxRecord).where(
+                OutboxRecord.id == any_(literal(list(ids), ARRAY(BigInteger)))
+            )
+        )
 
     async def park(self, record_id: int, *, reason: str) -> None:
         """Leave out a record from now on, and keep it for a person to look at."""
