@@ -120,17 +120,8 @@ class Postgres:
             return False
 
     def _psql(self, statement: str) -> str:
+        psql = [str(BINARIES / "psql"), "-X", "-q", "-A", "-t"]
         address = ["-h", LOCALHOST, "-p", str(self._port), "-U", USER, "-d", "postgres"]
-        command = [
-            str(BINARIES / "psql"),
-            "-X",
-            "-q",
-            "-A",
-            "-t",
-            *address,
-            "-c",
-            statement,
-        ]
         environment = _environment() | {
             "PGPASSWORD": self._password(),
             "PGCONNECT_TIMEOUT": "5",
