@@ -1,0 +1,131 @@
+"""The partitions that this replica has, and where it begins to read them."""
+
+from typing import Any
+
+import structlog
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from inferencer.offsets import AnsweredOffsets, Partition
+
+log = structlog.get_logger()
+
+LOOKUP_SECONDS = 10.0
+
+
+class Assignment:
+    """Follows the rebalances of the group.
+
+    The callbacks run inside `poll` and `consume`, so there is no batch in flight. The start
+    is found here and not by the client's `auto.offset.reset`, which would also skip expired
+    records without a word.
+    """
+
+    def __init__(
+        self,
+        *,
+        consumer: Consumer,
+        offsets: AnsweredOffsets,
+        start: str,
+    ) -> None:
+        self._consumer = consumer
+        self._offsets = offsets
+        self._start = start
+        self._partitions: set[Partition] = set()
+        self._misplaced: dict[Partition, int | None] = {}
+
+    def subscribe(self, topic: str) -> None:
+        """Join the group."""
+        self._consumer.subscribe(
+            [topic],
+            on_assign=self._assigned,
+            on_revoke=self._revoked,
+            on_lost=self._lost,
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._partitions
+
+    def has(self, topic: str, partition: int) -> bool:
+        return (topic, partition) in self._partitions
+
+    def misplaced(self, topic: str, partition: int, wanted: int | None) -> None:
+        """Note that the log has no offset `wanted`, or that there is no offset at all."""
+        self._misplaced[topic, partition] = wanted
+
+    def place_again(self) -> None:
+        """Go on with misplaced partitions where they have records; say which are gone."""
+        for (topic, partition), wanted in list(self._misplaced.items()):
+            try:
+                place = self._next_place(TopicPartition(topic, partition), wanted)
+            except KafkaException as e:
+                log.warning("offsets of a partition not known yet", error=str(e))
+                return
+            del self._misplaced[topic, partition]
+            self._offsets.begin_at([place])
+            self._consumer.incremental_unassign([TopicPartition(topic, partition)])
+            self._consumer.incremental_assign([place])
+
+    def _next_place(self, place: TopicPartition, wanted: int | None) -> TopicPartition:
+        if wanted is None:
+            return self._begun([place])[0]
+        lowest, highest = self._consumer.get_watermark_offsets(
+            place, timeout=LOOKUP_SECONDS
+        )
+        place.offset = highest if wanted > highest else lowest
+        log.error(
+            "records are gone from the input topic: they expired before they were "
+            "answered; keep them longer or add replicas",
+            topic=place.topic,
+            partition=place.partition,
+            wanted_offset=wanted,
+            next_offset=place.offset,
+        )
+        return place
+
+    def _assigned(self, consumer: Any, partitions: list[TopicPartition]) -> None:
+        if partitions:
+            consumer.incremental_assign(self._placed(partitions))
+        self._partitions.update((each.topic, each.partition) for each in partitions)
+        log.info("partitions assigned", partitions=_numbers(partitions))
+
+    def _placed(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        try:
+            return self._begun(partitions)
+        except KafkaException as e:
+            # The client then looks itself, and reports those where it finds nothing.
+            log.warning("committed offsets not known yet", error=str(e))
+            return partitions
+
+    def _begun(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        """Return partitions with the offset to read next."""
+        placed: list[TopicPartition] = self._consumer.committed(
+            partitions, timeout=LOOKUP_SECONDS
+        )
+        new = [each for each in placed if each.offset < 0]
+        for each in new:
+            each.offset = self._first_offset(each)
+        self._offsets.begin_at(new)
+        return placed
+
+    def _first_offset(self, place: TopicPartition) -> int:
+        watermarks = self._consumer.get_watermark_offsets(place, timeout=LOOKUP_SECONDS)
+        return int(watermarks[0] if self._start == "earliest" else watermarks[1])
+
+    def _revoked(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
+        self._offsets.commit()
+        self._drop(partitions, "partitions given back")
+
+    def _lost(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
+        self._drop(partitions, "partitions lost")
+
+    def _drop(self, partitions: list[TopicPartition], what: str) -> None:
+        self._offsets.forget(partitions)
+        for each in partitions:
+            self._partitions.discard((each.topic, each.partition))
+            self._misplaced.pop((each.topic, each.partition), None)
+        log.info(what, partitions=_numbers(partitions))
+
+
+def _numbers(partitions: list[TopicPartition]) -> list[int]:
+    return sorted(each.partition for each in partitions)

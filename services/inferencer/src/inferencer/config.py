@@ -1,0 +1,48 @@
+"""Settings of one replica."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from kafkaml.config import ClientSettings, KafkaSettings, LogSettings
+
+
+class InferencerSettings(KafkaSettings, ClientSettings, LogSettings):
+    """What a replica needs besides its order, which it fetches from the API."""
+
+    replica: int = Field(default=0, ge=0)
+    batch_records: int = Field(
+        default=1024, ge=1, le=50_000, description="records per batch at most"
+    )
+    batch_bytes: int = Field(
+        default=16 * 2**20,
+        ge=2**20,
+        le=2**30,
+        description="bytes of records that are fetched ahead, and so may make one batch",
+    )
+    batch_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        le=120,
+        description="batches become smaller when answering one takes longer",
+    )
+    delivery_seconds: float = Field(
+        default=15.0, gt=0, le=120, description="how long Kafka may take to keep an answer"
+    )
+    group_protocol: Literal["consumer", "classic"] = Field(
+        default="consumer", description="`classic` for brokers older than Kafka 4.0"
+    )
+    intra_op_threads: int = Field(
+        default=0,
+        ge=0,
+        description="threads inside one TensorFlow operation; 0: one a core",
+    )
+    inter_op_threads: int = Field(
+        default=0, ge=0, description="TensorFlow operations at a time; 0: one a core"
+    )
+    probe_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="where /healthz, /readyz and /metrics answer; null: nowhere",
+    )

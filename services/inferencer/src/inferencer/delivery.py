@@ -1,0 +1,130 @@
+"""Sends replies and knows which of them Kafka keeps."""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
+
+import structlog
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from inferencer.dead_letters import DeadLetterWriter
+from inferencer.exceptions import DeliveryError, KafkaClientLostError
+from inferencer.metrics import Metrics
+from inferencer.record import Reply
+
+log = structlog.get_logger()
+
+# What is wrong with the record itself. Kafka refuses a whole request for one such record.
+REFUSALS = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.INVALID_RECORD,
+        KafkaError.INVALID_TIMESTAMP,
+    }
+)
+PERHAPS_REFUSALS = REFUSALS | {KafkaError._INVALID_DIFFERENT_RECORD}  # noqa: SLF001 (public)
+
+Failure = tuple[Reply, Any]
+
+
+class Delivery:
+    """Delivers the replies of one batch at a time."""
+
+    def __init__(
+        self,
+        *,
+        producer: Producer,
+        dead_letters: DeadLetterWriter,
+        patience_seconds: float,
+        metrics: Metrics,
+    ) -> None:
+        self._producer = producer
+        self._dead_letters = dead_letters
+        self._patience_seconds = patience_seconds
+        self._metrics = metrics
+
+    def deliver(self, replies: Sequence[Reply]) -> None:
+        """Return once Kafka keeps every reply, in this form or as a dead letter.
+
+        Raise DeliveryError if some reply may not be kept; a few of them may then be, so
+        doing the batch again can repeat an answer but never lose one.
+        """
+        with self._metrics.stage("deliver"):
+            refused = self._send_all(replies)
+            if refused:
+                refused = self._send_all(self._instead(refused))
+            if refused:
+                refused = self._send_all(self._shortened(refused))
+            if refused:
+                raise DeliveryError(f"Kafka refuses a dead letter: {refused[0][1]}")
+        letters = sum(each.topic == self._dead_letters.topic for each in replies)
+        self._metrics.delivered(answers=len(replies) - letters, dead_letters=letters)
+
+    def _instead(self, refused: Iterable[Failure]) -> list[Reply]:
+        """Turn refused answers into dead letters; dead letters stay what they are."""
+        return [
+            reply
+            if reply.topic == self._dead_letters.topic
+            else self._dead_letters.write(
+                reply.about,
+                stage="deliver",
+                error=error.name(),
+                reason=f"Kafka refuses an answer of {len(reply.value or b'')} bytes: {error}",
+            )
+            for reply, error in refused
+        ]
+
+    def _shortened(self, refused: Iterable[Failure]) -> list[Reply]:
+        return [
+            self._dead_letters.shorten(reply, reason=str(error)) for reply, error in refused
+        ]
+
+    def _send_all(self, replies: Sequence[Reply]) -> list[Failure]:
+        """Send replies; return those that Kafka refuses for what they are."""
+        failures = _refusals(self._send(replies), among=PERHAPS_REFUSALS)
+        refused: list[Failure] = []
+        for reply, _ in failures:
+            refused.extend(_refusals(self._send([reply]), among=REFUSALS))
+        return refused
+
+    def _send(self, replies: Sequence[Reply]) -> list[Failure]:
+        failures: list[Failure] = []
+        for reply in replies:
+            self._enqueue(reply, failures)
+        if self._producer.flush(self._patience_seconds + 5):
+            raise DeliveryError("Kafka did not answer in time")
+        return failures
+
+    def _enqueue(self, reply: Reply, failures: list[Failure]) -> None:
+        while True:
+            try:
+                self._producer.produce(
+                    reply.topic,
+                    reply.value,
+                    reply.key,
+                    headers=reply.headers,
+                    timestamp=reply.timestamp_ms,
+                    on_delivery=partial(_note_failure, failures, reply),
+                )
+            except BufferError:
+                self._producer.poll(0.1)  # ends: each message is kept or given up in time
+            except KafkaException as e:
+                failures.append((reply, e.args[0]))
+                return
+            else:
+                return
+
+
+def _note_failure(failures: list[Failure], reply: Reply, error: Any, _message: Any) -> None:
+    if error is not None:
+        failures.append((reply, error))
+
+
+def _refusals(failures: list[Failure], *, among: frozenset[int]) -> list[Failure]:
+    """Return `failures` if all are refusals, else raise for the first that is not."""
+    for reply, error in failures:
+        if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001 (public)
+            raise KafkaClientLostError(f"the producer cannot go on: {error}")
+        if error.code() not in among:
+            raise DeliveryError(f"{reply.topic}: {error}")
+    return failures

@@ -1,0 +1,64 @@
+"""Errors of the inferencer.
+
+InferencerError
+├── AttemptOverError        the API says that this attempt is over: leave
+├── AttemptRefusedError     the API refuses this attempt for another reason
+├── UnusableOrderError      the order cannot be carried out; the text says what to do
+│   ├── ArtifactDataError       the model file is missing or damaged
+│   ├── ArtifactModelError      the model file is whole, but no model that can be served
+│   └── RecordFormatError       the records cannot become what the model takes
+├── PredictionError         the engine cannot answer these records
+├── DeliveryError           Kafka did not keep every answer: nothing may be committed
+└── KafkaClientLostError    a Kafka client cannot go on; a new process can
+"""
+
+from typing import ClassVar
+
+from kafkaml.schemas.states import ExitCode, FailureReason
+
+
+class InferencerError(Exception):
+    """Base of all errors that this service raises on purpose."""
+
+
+class AttemptOverError(InferencerError):
+    """The attempt was stopped or superseded."""
+
+
+class AttemptRefusedError(InferencerError):
+    """The API refuses the calls of this attempt."""
+
+
+class UnusableOrderError(InferencerError):
+    """The order cannot be carried out, now or later."""
+
+    reason: ClassVar[FailureReason] = FailureReason.ARTIFACT
+    exit_code: ClassVar[int] = ExitCode.DATA
+
+
+class ArtifactDataError(UnusableOrderError):
+    """The model file is missing or damaged."""
+
+
+class ArtifactModelError(UnusableOrderError):
+    """The model file holds no model that can be loaded safely and served."""
+
+    exit_code = ExitCode.MODEL_CODE
+
+
+class RecordFormatError(UnusableOrderError):
+    """Format, configuration and model of the order do not fit together."""
+
+    reason = FailureReason.BAD_STREAM
+
+
+class PredictionError(InferencerError):
+    """The engine cannot answer these records; fewer of them it may."""
+
+
+class DeliveryError(InferencerError):
+    """Kafka did not keep every answer in time; the batch is to be done again."""
+
+
+class KafkaClientLostError(InferencerError):
+    """A Kafka client met an error that only a new one is free of."""

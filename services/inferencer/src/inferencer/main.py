@@ -1,0 +1,119 @@
+"""Entry point of one replica of one inference."""
+
+import os
+import signal
+import sys
+import tempfile
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import structlog
+
+from inferencer.artifact import fetch_artifact
+from inferencer.config import InferencerSettings
+from inferencer.engines.base import Engine
+from inferencer.exceptions import (
+    AttemptOverError,
+    AttemptRefusedError,
+    KafkaClientLostError,
+    UnusableOrderError,
+)
+from inferencer.factory import build_replica
+from inferencer.probes import probe_server
+from inferencer.report import Attempts, Reporter
+from kafkaml.client import Client
+from kafkaml.logging import configure_logging
+from kafkaml.schemas.attempts import InferenceOrder
+from kafkaml.schemas.states import ExitCode
+
+log = structlog.get_logger()
+
+
+def main() -> None:
+    """Serve until SIGTERM; the exit code says why the replica ended."""
+    settings = InferencerSettings()
+    configure_logging(settings)
+    stop = threading.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: stop.set())
+    token = settings.token.get_secret_value() if settings.token else None
+    with Client(settings.url, token=token) as client:
+        code = run(settings=settings, attempts=client.attempts, stop=stop)
+    log.info("replica ends", exit_code=code)
+    sys.exit(code)
+
+
+def run(*, settings: InferencerSettings, attempts: Attempts, stop: threading.Event) -> int:
+    """Serve the order of `attempts` until `stop` is set; return the exit code."""
+    reporter = Reporter(attempts=attempts, replica=settings.replica, stop=stop)
+    try:
+        serve(settings=settings, reporter=reporter, stop=stop)
+    except AttemptOverError as e:
+        log.info("the attempt is over", reason=str(e))
+    except UnusableOrderError as e:
+        log.error("the inference cannot be served", reason=e.reason, error=str(e))  # noqa: TRY400 (the text says it all)
+        return _failed(reporter, e)
+    except (AttemptRefusedError, KafkaClientLostError) as e:
+        log.error("the replica cannot go on", error=str(e))  # noqa: TRY400 (the text says it all)
+        return ExitCode.RETRYABLE
+    return ExitCode.DRAINED
+
+
+def serve(
+    *, settings: InferencerSettings, reporter: Reporter, stop: threading.Event
+) -> None:
+    """Load the model and answer records until told to stop."""
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="import") as importer:
+        tensorflow = importer.submit(_import_tensorflow, settings)
+        order = reporter.order().inference
+        if order is None:
+            raise AttemptRefusedError("the order is not for an inference")
+        engine = _load_engine(order, reporter, tensorflow)
+    replica = build_replica(
+        settings=settings, order=order, engine=engine, reporter=reporter
+    )
+    with probe_server(
+        port=settings.probe_port, health=replica.health, metrics=replica.metrics
+    ):
+        replica.stream.run(order.input_topic, stop)
+    if reporter.over:
+        raise reporter.over
+
+
+def _import_tensorflow(settings: InferencerSettings) -> None:
+    """Import TensorFlow, which takes seconds, while the model is on its way."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from inferencer.engines import tensorflow
+
+    tensorflow.set_threads(
+        intra_op=settings.intra_op_threads, inter_op=settings.inter_op_threads
+    )
+
+
+def _load_engine(
+    order: InferenceOrder, reporter: Reporter, tensorflow: Future[None]
+) -> Engine:
+    from inferencer.engines.tensorflow import TensorFlowEngine
+
+    with tempfile.TemporaryDirectory(prefix="kafkaml-inferencer-") as directory:
+        path = Path(directory) / "model.keras"
+        fetch_artifact(reporter, order.artifact, path)
+        tensorflow.result()
+        engine = TensorFlowEngine.load(path, input_shape=tuple(order.input_shape))
+    log.info("model loaded", training_id=order.training_id, version=order.model_version)
+    return engine
+
+
+def _failed(reporter: Reporter, error: UnusableOrderError) -> int:
+    try:
+        reporter.failed(error)
+    except AttemptOverError:
+        return ExitCode.DRAINED
+    except AttemptRefusedError as e:
+        log.error("the failure was not accepted", error=str(e))  # noqa: TRY400 (the text says it all)
+    return error.exit_code
+
+
+if __name__ == "__main__":
+    main()

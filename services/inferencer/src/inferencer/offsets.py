@@ -1,0 +1,60 @@
+"""Which offsets are answered, and which of them Kafka knows of."""
+
+from collections.abc import Iterable, Sequence
+
+import structlog
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from inferencer.record import Record
+
+log = structlog.get_logger()
+
+Partition = tuple[str, int]
+
+
+class AnsweredOffsets:
+    """Commits, for each partition, the offset after its last answered record.
+
+    A commit that fails is tried again by the next one: offsets only grow, so nothing is
+    lost by waiting, and a replica that dies meanwhile only repeats answers.
+    """
+
+    def __init__(self, *, consumer: Consumer) -> None:
+        self._consumer = consumer
+        self._pending: dict[Partition, int] = {}
+
+    def add(self, records: Sequence[Record]) -> None:
+        """Note that all replies to `records`, ascending by partition, are kept by Kafka."""
+        for record in records:
+            self._pending[record.topic(), record.partition()] = record.offset() + 1
+
+    def begin_at(self, partitions: Iterable[TopicPartition]) -> None:
+        """Note where partitions begin that the group never read.
+
+        Until that is committed, a restart would begin at another "latest" and skip records.
+        """
+        for each in partitions:
+            self._pending[each.topic, each.partition] = each.offset
+
+    def forget(self, partitions: Iterable[TopicPartition]) -> None:
+        """Leave partitions to whoever has them now."""
+        for each in partitions:
+            self._pending.pop((each.topic, each.partition), None)
+
+    def commit(self) -> bool:
+        """Commit what is pending and return whether nothing is pending any more."""
+        if not self._pending:
+            return True
+        offsets = [
+            TopicPartition(topic, partition, offset)
+            for (topic, partition), offset in self._pending.items()
+        ]
+        try:
+            results = self._consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as e:
+            log.warning("offsets not committed, trying again", error=str(e))
+            return False
+        self.forget(each for each in results if each.error is None)
+        if self._pending:
+            log.warning("offsets of some partitions not committed, trying again")
+        return not self._pending

@@ -1,0 +1,96 @@
+"""What a replica says to the API and hears from it."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import structlog
+
+from inferencer.exceptions import (
+    AttemptOverError,
+    AttemptRefusedError,
+    UnusableOrderError,
+)
+from inferencer.pace import Backoff
+from kafkaml.exceptions import ApiUnavailableError, ProblemError
+from kafkaml.schemas.attempts import FailureReport, Order, ProgressReport
+
+log = structlog.get_logger()
+
+AnswerT = TypeVar("AnswerT")
+
+
+class Attempts(Protocol):
+    """The part of the client that an attempt needs."""
+
+    def order(self) -> Order: ...
+    def download_artifact(self, path: Path) -> object: ...
+    def progress(self, report: ProgressReport) -> object: ...
+    def failure(self, report: FailureReport) -> object: ...
+
+
+class Reporter:
+    """Calls the API until it answers or the replica is told to stop."""
+
+    def __init__(self, *, attempts: Attempts, replica: int, stop: threading.Event) -> None:
+        self._attempts = attempts
+        self._replica = replica
+        self._stop = stop
+        self._serving = threading.Event()
+        self.over: AttemptOverError | AttemptRefusedError | None = None
+
+    def order(self) -> Order:
+        """Return the order; raise AttemptOverError if there is none any more."""
+        return self._answered(self._attempts.order)
+
+    def download_artifact(self, path: Path) -> None:
+        """Store the model file at `path`; raise ProblemError if there is none."""
+        self._answered(lambda: self._attempts.download_artifact(path))
+
+    def failed(self, error: UnusableOrderError) -> None:
+        """Report that the order cannot be carried out."""
+        report = FailureReport(reason=error.reason, message=str(error)[:10_000])
+        try:
+            self._answered(lambda: self._attempts.failure(report))
+        except ProblemError as e:
+            log.warning("the failure was not accepted", problem=str(e))
+
+    def serving(self) -> None:
+        """Report once, in the background, that records are answered from now on."""
+        if self._serving.is_set():
+            return
+        self._serving.set()
+        threading.Thread(target=self._report_serving, name="report", daemon=True).start()
+
+    def _report_serving(self) -> None:
+        report = ProgressReport(state="serving", replica=self._replica)
+        try:
+            self._answered(lambda: self._attempts.progress(report))
+        except (AttemptOverError, AttemptRefusedError) as e:
+            self.over = e
+            self._stop.set()
+        except ProblemError as e:
+            self.over = AttemptRefusedError(str(e))
+            self._stop.set()
+
+    def _answered(self, call: Callable[[], AnswerT]) -> AnswerT:
+        backoff = Backoff()
+        while True:
+            try:
+                return call()
+            except ApiUnavailableError as e:
+                pause = backoff.seconds()
+                log.warning("the API is away, trying again", error=str(e), seconds=pause)
+            except ProblemError as e:
+                raise _translated(e) from e
+            if self._stop.wait(pause):
+                raise AttemptOverError("told to stop while the API was away")
+
+
+def _translated(error: ProblemError) -> Exception:
+    if error.problem.code == "attempt-over":
+        return AttemptOverError(str(error))
+    if error.problem.status in {401, 403}:
+        return AttemptRefusedError(str(error))
+    return error

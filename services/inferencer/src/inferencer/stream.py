@@ -1,0 +1,160 @@
+"""The loop: from the input topic to the output topic, batch by batch."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from inferencer.assignment import Assignment
+from inferencer.delivery import Delivery
+from inferencer.exceptions import DeliveryError, KafkaClientLostError
+from inferencer.health import Health
+from inferencer.metrics import Metrics
+from inferencer.offsets import AnsweredOffsets
+from inferencer.pace import Backoff, BatchLimit
+from inferencer.record import Record
+from inferencer.replies import ReplyMaker
+
+log = structlog.get_logger()
+
+POLL_SECONDS = 0.5
+UNASSIGNED_SECONDS = 3.0
+
+
+class Stream:
+    """Answers the records of the partitions that this replica has.
+
+    One thread does everything, so a batch is either wholly answered and then committed, or
+    it is read again.
+    """
+
+    def __init__(
+        self,
+        *,
+        consumer: Consumer,
+        assignment: Assignment,
+        offsets: AnsweredOffsets,
+        replies: ReplyMaker,
+        delivery: Delivery,
+        limit: BatchLimit,
+        backoff: Backoff,
+        health: Health,
+        metrics: Metrics,
+        on_joined: Callable[[], None],
+    ) -> None:
+        self._consumer = consumer
+        self._assignment = assignment
+        self._offsets = offsets
+        self._replies = replies
+        self._delivery = delivery
+        self._limit = limit
+        self._backoff = backoff
+        self._health = health
+        self._metrics = metrics
+        self._on_joined = on_joined
+        self._subscribed_at: float | None = None
+
+    def run(self, topic: str, stop: threading.Event) -> None:
+        """Answer `topic` until told to stop, then leave the group with all committed."""
+        try:
+            self._wait_for(topic, stop)
+            self._assignment.subscribe(topic)
+            self._subscribed_at = time.monotonic()
+            while not stop.is_set():
+                if not self.step():
+                    stop.wait(self._backoff.seconds())
+        finally:
+            self._consumer.close()  # gives the partitions back, which commits
+
+    def _wait_for(self, topic: str, stop: threading.Event) -> None:
+        """Return once Kafka answers and has the topic."""
+        while not stop.is_set():
+            try:
+                error = self._consumer.list_topics(topic, timeout=5).topics[topic].error
+            except KafkaException as e:
+                error = e.args[0]
+            if error is None:
+                return
+            self._health.turned()
+            log.warning("waiting for the input topic", topic=topic, error=str(error))
+            stop.wait(self._backoff.seconds())
+
+    def step(self) -> bool:
+        """Answer one batch, or wait a moment for records; return whether that went well."""
+        self._health.turned()
+        self._assignment.place_again()
+        records = self._gather()
+        self._announce()
+        self._metrics.summarise()
+        if records and not self._answer(records):
+            return False
+        committed = self._offsets.commit()
+        if committed:
+            self._health.recovered()
+            self._backoff.reset()
+        else:
+            self._health.degraded("Kafka does not take the offsets")
+        return committed
+
+    def _announce(self) -> None:
+        """Say that this replica serves, once it has partitions or turned out to need none.
+
+        Kafka tells a member without partitions nothing, so silence for a while means that.
+        """
+        if self._subscribed_at is None:
+            return
+        waited = time.monotonic() - self._subscribed_at
+        if not self._assignment.is_empty or waited > UNASSIGNED_SECONDS:
+            self._subscribed_at = None
+            self._health.serving()
+            self._on_joined()
+
+    def _gather(self) -> list[Record]:
+        """Return a first record and what is already here: the batch grows with the load.
+
+        `consume` with a time limit would wait that long for its batch to be full.
+        """
+        first = self._consumer.poll(POLL_SECONDS)
+        if first is None:
+            return []
+        more = self._limit.records - 1
+        messages = [first, *(self._consumer.consume(more, 0) if more else ())]
+        return [each for each in messages if self._is_record(each)]
+
+    def _is_record(self, message: Record) -> bool:
+        error = message.error()
+        if error is None:
+            # The partition may have been given back after the first record was taken.
+            return self._assignment.has(message.topic(), message.partition())
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 (public)
+            self._assignment.misplaced(
+                message.topic(), message.partition(), message.offset()
+            )
+        else:
+            log.warning("Kafka reports", error=str(error), topic=message.topic())
+        if error.fatal():
+            raise KafkaClientLostError(f"the consumer cannot go on: {error}")
+        return False
+
+    def _answer(self, records: list[Record]) -> bool:
+        started = time.monotonic()
+        try:
+            self._delivery.deliver(self._replies.replies(records))
+        except DeliveryError as e:
+            log.warning("batch not answered, trying again", error=str(e))
+            self._health.degraded(str(e))
+            self._rewind(records)
+            return False
+        self._offsets.add(records)
+        self._limit.learn(records=len(records), seconds=time.monotonic() - started)
+        return True
+
+    def _rewind(self, records: Iterable[Record]) -> None:
+        """Read the records of a batch again, which forgets those fetched behind them."""
+        first: dict[tuple[str, int], int] = {}
+        for record in records:
+            first.setdefault((record.topic(), record.partition()), record.offset())
+        for (topic, partition), offset in first.items():
+            self._consumer.seek(TopicPartition(topic, partition, offset))
