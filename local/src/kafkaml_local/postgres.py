@@ -68,14 +68,8 @@ class Postgres:
             "unix_socket_directories": "",
         }
         options = [word for name in settings for word in ("-c", f"{name}={settings[name]}")]
-        command = [
-            *_drop_root(),
-            str(BINARIES / "postgres"),
-            "-D",
-            str(self._data),
-            *options,
-        ]
-        self.process.start(command, environment=_environment())
+        server = [str(BINARIES / "postgres"), "-D", str(self._data)]
+        self.process.start([*_drop_root(), *server, *options], environment=_environment())
 
     def wait_ready(self, timeout: timedelta) -> None:
         """Return when the server answers; raise `PostgresError` if it dies or is late."""

@@ -16,6 +16,7 @@ import psutil
 from kafkaml_local.files import make_private_folder, write_private
 
 POLL_SECONDS = 0.05
+REAP_SECONDS = 10
 START_TIME_TOLERANCE_SECONDS = 2.0
 
 
@@ -76,9 +77,12 @@ class BackgroundProcess:
     def find(self) -> psutil.Process | None:
         """Return the process if it runs."""
         identity = self._identity()
-        process = identity.find() if identity else None
+        if identity is None:
+            return None
+        process = identity.find()
         if process is None and self._child is not None:
-            self._child.poll()  # so that it does not stay behind as a zombie
+            # The threads of a dying child may outlive its first one for a moment.
+            self._child.wait(timeout=REAP_SECONDS)
         return process
 
     def is_running(self) -> bool:
