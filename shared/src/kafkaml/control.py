@@ -5,6 +5,7 @@ the deployment id as a big-endian unsigned integer, the value a JSON object.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Any, Self
@@ -153,6 +154,11 @@ class ControlMessage(BaseModel):
         """
         fields = _json_object(value)
         _settle_deployment_id(fields, key)
+        return cls.from_fields(fields)
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> Self:
+        """Make a message; raise ControlMessageError with the first broken rule."""
         try:
             return cls.model_validate(fields)
         except ValidationError as e:

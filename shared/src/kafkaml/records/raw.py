@@ -54,19 +54,26 @@ class RawCodec:
 
         Raises FormatError if its rows have another shape, or values that the type lacks.
         """
-        rows = self._converted(np.asarray(array))
+        rows = self.convert(np.asarray(array))
         whole = rows.tobytes()
         size = math.prod(rows.shape[1:]) * rows.itemsize
         return [whole[start : start + size] for start in range(0, len(whole), size)]
 
-    def _converted(self, array: Array) -> Array:
+    def convert(self, array: Array) -> Array:
+        """Return rows as this type; raise FormatError if that does more than round."""
         if not array.ndim or 0 in array.shape[1:]:
             raise FormatError(f"an array of shape {array.shape} holds no records")
         if self.shape is not None and array.shape[1:] != self.shape:
             raise FormatError(f"the rows have shape {array.shape[1:]}, not {self.shape}")
-        if not np.can_cast(array.dtype, self.dtype, "same_kind"):
+        if np.can_cast(array.dtype, self.dtype, "safe"):
+            return array.astype(self.dtype, copy=False)
+        kind = array.dtype.kind
+        if kind not in "biuf" or (kind == "f" and self.dtype.kind != "f"):
             raise FormatError(f"the rows are {array.dtype}, not {self.dtype}")
-        return array.astype(self.dtype, copy=False)
+        converted = array.astype(self.dtype)
+        if self.dtype.kind != "f" and not np.array_equal(converted, array):
+            raise FormatError(f"the rows hold numbers that {self.dtype} does not have")
+        return converted
 
     def _record_bytes(self, values: Sequence[bytes | None]) -> int:
         if self.shape is not None:

@@ -1,0 +1,69 @@
+"""Topics: made if absent, and waited for until they can be written to."""
+
+import time
+from datetime import timedelta
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from kafkaml.exceptions import TopicError
+
+_PAUSE_SECONDS = 0.1
+_MEANWHILE_MADE = KafkaError.TOPIC_ALREADY_EXISTS
+_PASSING = {
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError._TRANSPORT,  # noqa: SLF001  # librdkafka's names start with an underscore
+    KafkaError._TIMED_OUT,  # noqa: SLF001  # likewise
+    KafkaError.REQUEST_TIMED_OUT,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+}
+
+
+def ensure_topic(
+    admin: AdminClient, name: str, *, partitions: int, timeout: timedelta
+) -> int:
+    """Make a topic unless it is there, and return its number of partitions.
+
+    Returns when each partition has a leader. Raises TopicError if that takes longer than
+    `timeout`, or if Kafka refuses.
+    """
+    deadline = time.monotonic() + timeout.total_seconds()
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            leaders = _leaders(admin, name, left)
+            if leaders is None:
+                _create(admin, name, partitions, left)
+            elif leaders and all(leaders):
+                return len(leaders)
+        except KafkaException as e:
+            error = e.args[0]
+            if error.code() not in _PASSING:
+                raise TopicError(f"the topic {name} is not usable: {error.str()}") from e
+        time.sleep(_PAUSE_SECONDS)
+    raise TopicError(
+        f"the topic {name} was not ready after {timeout.total_seconds():g} seconds: "
+        "check that Kafka runs and that its address is right"
+    )
+
+
+def _leaders(admin: AdminClient, name: str, seconds: float) -> list[bool] | None:
+    """Return for each partition whether it has a leader; None if there is no such topic."""
+    futures = admin.describe_topics(TopicCollection([name]), request_timeout=seconds)
+    try:
+        described = futures[name].result(timeout=seconds + 1)
+    except KafkaException as e:
+        if e.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return None
+        raise
+    return [partition.leader is not None for partition in described.partitions]
+
+
+def _create(admin: AdminClient, name: str, partitions: int, seconds: float) -> None:
+    futures = admin.create_topics(
+        [NewTopic(name, num_partitions=partitions)], request_timeout=seconds
+    )
+    try:
+        futures[name].result(timeout=seconds + 1)
+    except KafkaException as e:
+        if e.args[0].code() != _MEANWHILE_MADE:
+            raise
