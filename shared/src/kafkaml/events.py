@@ -251,6 +251,21 @@ class CloudEvent(BaseModel):
         }
         return [(name, value.encode()) for name, value in attributes.items()]
 
+    def to_structured(self) -> bytes:
+        """Return envelope and event as one JSON document, the form of the live events."""
+        return orjson.dumps(
+            {
+                "specversion": "1.0",
+                "id": str(self.id),
+                "source": SOURCE,
+                "type": self.type,
+                "subject": self.subject,
+                "time": self.time.isoformat(),
+                "datacontenttype": "application/json",
+                "data": self.data.model_dump(mode="json"),
+            }
+        )
+
     @classmethod
     def from_record(cls, value: bytes, headers: Iterable[tuple[str, bytes]]) -> Self:
         """Read a record of the events topic; raise ValueError if it is not an event."""
@@ -267,3 +282,21 @@ class CloudEvent(BaseModel):
             )
         except KeyError as e:
             raise ValueError(f"the record has no header {e}") from e
+
+    @classmethod
+    def from_structured(cls, content: bytes | str) -> Self:
+        """Read a structured JSON document; raise ValueError if it is not an event."""
+        document = orjson.loads(content)
+        if not isinstance(document, dict):
+            raise ValueError("the document is not a JSON object")  # noqa: TRY004  as promised
+        try:
+            event_type = EVENT_TYPES.get(document["type"], UnknownEvent)
+            return cls(
+                id=document["id"],
+                time=document["time"],
+                type=document["type"],
+                subject=document["subject"],
+                data=event_type.model_validate(document["data"]),
+            )
+        except KeyError as e:
+            raise ValueError(f"the document has no field {e}") from e

@@ -8,8 +8,11 @@ KafkaMLError
 └── ClientError             a call of the HTTP API failed
     ├── ApiUnavailableError     no answer, or one that says "later"
     ├── ProblemError            the API refused, with a problem document
-    └── WaitTimeoutError        what was waited for did not happen in time
+    ├── WaitTimeoutError        what was waited for did not happen in time
+    └── WaitFailedError         what was waited for cannot happen any more
 """
+
+from pydantic import BaseModel
 
 from kafkaml.schemas.problems import Problem
 
@@ -52,3 +55,11 @@ class ProblemError(ClientError):
 
 class WaitTimeoutError(ClientError):
     """What was waited for did not happen in time."""
+
+
+class WaitFailedError(ClientError):
+    """What was waited for cannot happen any more; `resource` is what was seen last."""
+
+    def __init__(self, message: str, *, resource: BaseModel) -> None:
+        self.resource = resource
+        super().__init__(message)

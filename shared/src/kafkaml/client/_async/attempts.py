@@ -1,0 +1,66 @@
+"""Attempts: for trainers and inferencers."""
+
+from pathlib import Path
+
+from kafkaml.client._async._session import AsyncSession
+from kafkaml.client._calls import place
+from kafkaml.schemas.attempts import (
+    CheckReport,
+    EpochReport,
+    FailureReport,
+    Order,
+    ProgressReport,
+    ResultReport,
+)
+from kafkaml.schemas.trainings import Artifact
+
+
+class AsyncAttempts:
+    """The attempt that the client's token stands for.
+
+    Every report may be sent twice. Each method raises ProblemError `attempt-over` once the
+    attempt is stopped, failed or replaced by a later one.
+    """
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def order(self) -> Order:
+        """Return what is to be done."""
+        return await self._session.get(_place(), Order)
+
+    async def progress(self, report: ProgressReport) -> None:
+        """Tell that the attempt waits for its stream, trains or serves."""
+        await self._session.report(_place("progress"), report)
+
+    async def epoch(self, report: EpochReport) -> None:
+        """Tell the metrics after one epoch."""
+        await self._session.report(_place("epochs"), report)
+
+    async def upload_artifact(self, path: Path | str) -> Artifact:
+        """Upload the trained model, a `.keras` file, as a stream."""
+        return await self._session.upload(_place("artifact"), Path(path), Artifact)
+
+    async def download_artifact(self, path: Path | str) -> Path:
+        """Write the model that the inference serves to a file of this name.
+
+        The file appears only when it is complete and has the digest that the API announced,
+        else ClientError is raised.
+        """
+        return await self._session.download(_place("artifact"), Path(path))
+
+    async def result(self, report: ResultReport) -> None:
+        """Hand in the result of a training; its artifact was uploaded before."""
+        await self._session.report(_place("result"), report)
+
+    async def check(self, report: CheckReport) -> None:
+        """Hand in the outcome of a check."""
+        await self._session.report(_place("check"), report)
+
+    async def failure(self, report: FailureReport) -> None:
+        """Give up, and tell why."""
+        await self._session.report(_place("failure"), report)
+
+
+def _place(*segments: str) -> str:
+    return place("attempts", "current", *segments)

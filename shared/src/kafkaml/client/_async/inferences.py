@@ -1,0 +1,132 @@
+"""Inferences: finished trainings that answer a stream."""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from kafkaml.client._async._runtime import call_blocking
+from kafkaml.client._async._session import AsyncSession
+from kafkaml.client._async._waiting import wait_until
+from kafkaml.client._calls import build, place
+from kafkaml.client._deadlines import Duration
+from kafkaml.client._prediction import predict_by_topic
+from kafkaml.exceptions import WaitFailedError
+from kafkaml.schemas.base import Page
+from kafkaml.schemas.deployments import Resources
+from kafkaml.schemas.inferences import Inference, InferenceCreate, InferenceScale
+from kafkaml.schemas.states import InferenceState
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_DEFAULT_RESOURCES = Resources()
+
+
+class AsyncInferences:
+    """Trained models served from an input topic to an output topic."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def create(
+        self,
+        *,
+        training_id: int,
+        input_topic: str,
+        output_topic: str,
+        replicas: int = 1,
+        input_format: str | None = None,
+        input_config: Mapping[str, Any] | None = None,
+        start: Literal["earliest", "latest"] = "earliest",
+        resources: Resources | Mapping[str, object] = _DEFAULT_RESOURCES,
+    ) -> Inference:
+        """Serve a finished training; missing topics are made.
+
+        Format and configuration are those of the stream it was trained on, unless given.
+        `start` says where it begins in an input topic that holds records. Raise
+        ProblemError `not-finished` if the training has no result.
+        """
+        body = build(
+            InferenceCreate,
+            training_id=training_id,
+            input_topic=input_topic,
+            output_topic=output_topic,
+            replicas=replicas,
+            input_format=input_format,
+            input_config=None if input_config is None else dict(input_config),
+            start=start,
+            resources=build(Resources.model_validate, resources),
+        )
+        return await self._session.create(place("inferences"), body, Inference)
+
+    async def get(self, inference_id: int) -> Inference:
+        """Return an inference."""
+        return await self._session.get(place("inferences", inference_id), Inference)
+
+    def list(
+        self,
+        *,
+        training_id: int | None = None,
+        state: InferenceState | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[Inference]:
+        """Iterate over inferences, newest first; `limit` is the size of a page."""
+        query = {"training_id": training_id, "state": state, "limit": limit}
+        return self._session.pages(place("inferences"), Page[Inference], query)
+
+    async def stop(self, inference_id: int) -> Inference:
+        """Stop an inference; records that it has not answered stay in its input topic."""
+        return await self._session.act(place("inferences", inference_id, "stop"), Inference)
+
+    async def scale(self, inference_id: int, replicas: int) -> Inference:
+        """Set how many replicas share the partitions of the input topic."""
+        body = build(InferenceScale, replicas=replicas)
+        path = place("inferences", inference_id, "scale")
+        return await self._session.act(path, Inference, body)
+
+    async def delete(self, inference_id: int) -> None:
+        """Delete an inference that is over; `still-running` is raised if it is not."""
+        await self._session.delete(place("inferences", inference_id))
+
+    async def logs(self, inference_id: int, *, replica: int | None = None) -> str:
+        """Return what the replicas wrote, or what one of them did (numbered from 0)."""
+        path = place("inferences", inference_id, "logs")
+        return await self._session.get_text(path, {"replica": replica})
+
+    async def wait_serving(
+        self,
+        inference_id: int,
+        timeout: Duration = timedelta(minutes=5),  # noqa: ASYNC109  see wait_until
+    ) -> Inference:
+        """Wait until a replica answers the input topic; return the inference.
+
+        Raise WaitFailedError if the inference failed or was stopped, and WaitTimeoutError
+        if it takes longer than `timeout`.
+        """
+        inference = await wait_until(
+            lambda: self.get(inference_id),
+            lambda seen: seen.state is InferenceState.SERVING or seen.state.is_final,
+            timeout=timeout,
+            goal=f"inference {inference_id} is serving",
+        )
+        if inference.state is not InferenceState.SERVING:
+            reason = f": {inference.failure.message}" if inference.failure else ""
+            raise WaitFailedError(
+                f"inference {inference_id} is {inference.state}{reason}", resource=inference
+            )
+        return inference
+
+    async def predict(
+        self,
+        inference_id: int,
+        array: "np.ndarray[Any, Any]",
+        timeout: Duration = timedelta(seconds=30),  # noqa: ASYNC109  see wait_until
+    ) -> "np.ndarray[Any, Any]":
+        """Send records to the input topic, and return their answers in the same order.
+
+        The first axis of `array` counts the records, and of the result too. Kafka is found
+        by KAFKA_ML_BOOTSTRAP_SERVERS. For many calls open one StreamPredictor of
+        `kafkaml.predictor` instead.
+        """
+        inference = await self.get(inference_id)
+        return await call_blocking(predict_by_topic, inference, array, timeout)
