@@ -1,0 +1,173 @@
+"""The three ways: a training, a prediction, and a stream that is sent again."""
+
+import hashlib
+import io
+import json
+import time
+from pathlib import Path
+
+import fastavro
+import pytest
+from kafka import KafkaProducer
+
+from kafkaml.client import Client
+from kafkaml.schemas.states import DatasourceState, InferenceState, TrainingState
+from tests.e2e.conftest import RunningPlatform
+from tests.e2e.scenarios import PATIENCE, deploy, separable, stream, unique
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+
+def test_a_model_is_trained_from_the_log_and_then_answers_a_stream(
+    platform: RunningPlatform, client: Client, tmp_path: Path
+) -> None:
+    deployment = deploy(client, epochs=6, batch_size=16, seed=5, split="stratified")
+    topic = stream(platform.bootstrap_servers, deployment)
+    finished = client.deployments.wait_finished(deployment.id, timeout=PATIENCE)
+
+    training = finished.trainings[0]
+    result = training.result
+    assert result is not None
+    assert (result.counts.training, result.counts.validation, result.counts.test) == (
+        210,
+        30,
+        60,
+    )
+    assert (result.test["accuracy"] or 0) > 0.95
+    curves = client.trainings.metrics(training.id).epochs
+    assert [each.epoch for each in curves] == [1, 2, 3, 4, 5, 6]
+    assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(curves[0].values)
+    matrix = client.trainings.confusion_matrix(training.id)
+    assert matrix.part == "test"
+    assert sum(map(sum, matrix.matrix)) == 60
+    path = client.trainings.download(training.id, tmp_path / "model.keras")
+    assert training.artifact is not None
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == training.artifact.sha256
+    assert "epoch" in client.trainings.logs(training.id).lower()
+    (source,) = client.datasources.list(deployment_id=deployment.id)
+    assert source.control is not None
+    assert topic in source.control["topic"]
+
+    inference = client.inferences.create(
+        training_id=training.id,
+        replicas=2,
+        input_topic=unique("in"),
+        output_topic=unique("out"),
+    )
+    client.inferences.wait_serving(inference.id, timeout=PATIENCE)
+    points, labels = separable(200, seed=11)
+    answers = client.inferences.predict(
+        inference.id, points, bootstrap_servers=platform.bootstrap_servers, timeout=PATIENCE
+    )
+    assert answers.shape == (200, 3)
+    assert (answers.argmax(axis=1) == labels).mean() > 0.95
+    client.inferences.stop(inference.id)
+    assert client.inferences.get(inference.id).state is InferenceState.STOPPED
+
+
+def test_a_recorded_stream_trains_a_second_deployment(
+    platform: RunningPlatform, client: Client
+) -> None:
+    first = deploy(client, epochs=2)
+    stream(platform.bootstrap_servers, first)
+    client.deployments.wait_finished(first.id, timeout=PATIENCE)
+    second = client.deployments.create(
+        configuration_id=first.configuration_id, epochs=3, batch_size=8
+    )
+    (source,) = client.datasources.list(deployment_id=first.id)
+    client.datasources.send(source.id, deployment_id=second.id)
+    finished = client.deployments.wait_finished(second.id, timeout=PATIENCE)
+    assert finished.trainings[0].epoch == 3
+    (again,) = client.datasources.list(deployment_id=second.id)
+    assert again.state is DatasourceState.RECORDED
+
+
+def test_an_original_avro_producer_trains_a_model(
+    platform: RunningPlatform, client: Client
+) -> None:
+    data_schema = {
+        "type": "record",
+        "name": "point",
+        "fields": [{"name": name, "type": "float"} for name in "abcd"],
+    }
+    label_schema = {
+        "type": "record",
+        "name": "label",
+        "fields": [{"name": "corner", "type": "int"}],
+    }
+    deployment = deploy(client, epochs=4)
+    topic = unique("avro")
+    points, labels = separable(120)
+    producer = KafkaProducer(bootstrap_servers=platform.bootstrap_servers)
+    for point, label in zip(points, labels, strict=True):
+        producer.send(
+            topic,
+            key=_avro(label_schema, {"corner": int(label)}),
+            value=_avro(data_schema, dict(zip("abcd", map(float, point), strict=True))),
+        )
+    producer.flush(30)
+    control = {
+        "topic": f"{topic}:0:0:120",
+        "unsupervised_topic": None,
+        "input_format": "AVRO",
+        "description": "",
+        "dataset_restrictions": "{}",
+        "input_config": {
+            "data_scheme": json.dumps(data_schema),
+            "label_scheme": json.dumps(label_schema),
+        },
+        "validation_rate": 0.1,
+        "test_rate": 0.1,
+        "total_msg": 120,
+        "incremental": False,
+    }
+    producer.send(
+        deployment.control_topic,
+        key=bytes([deployment.id]),
+        value=json.dumps(control).encode("utf-8"),
+    )
+    producer.flush(30)
+    producer.close()
+    finished = client.deployments.wait_finished(deployment.id, timeout=PATIENCE)
+    assert finished.trainings[0].state is TrainingState.FINISHED
+
+
+def test_events_tell_the_life_of_a_training(
+    platform: RunningPlatform, client: Client
+) -> None:
+    first = next(iter(client.events.watch(last_event_id="0-0")))
+    deployment = deploy(client, epochs=2)
+    subject = f"trainings/{deployment.trainings[0].id}"
+    stream(platform.bootstrap_servers, deployment, count=60)
+    types = []
+    for watched in client.events.watch(subject=subject, last_event_id=first.cursor):
+        types.append(watched.event.type)
+        if watched.event.type in {"training.finished", "training.failed"}:
+            break
+    assert types == [
+        "training.queued",
+        "training.waiting",
+        "training.started",
+        "training.progressed",
+        "training.progressed",
+        "training.finished",
+    ]
+
+
+def test_everything_is_found_again_after_down_and_up(
+    platform: RunningPlatform, client: Client
+) -> None:
+    before = {model.name for model in client.models.list()}
+    assert before
+    platform.run("down")
+    started = time.monotonic()
+    platform.up()
+    assert time.monotonic() - started < 120
+    with Client(url=platform.url, token=platform.token) as again:
+        assert {model.name for model in again.models.list()} == before
+
+
+def _avro(schema: object, record: dict[str, float | int]) -> bytes:
+    buffer = io.BytesIO()
+    fastavro.schemaless_writer(buffer, fastavro.parse_schema(schema), record)  # type: ignore[arg-type]
+    return buffer.getvalue()
