@@ -18,8 +18,8 @@ from kafkaml.schemas.states import (
 )
 from kafkaml.schemas.trainings import Failure
 from kafkaml.sinks import RawSink
-from tests.e2e.conftest import RunningPlatform
 from tests.e2e.scenarios import PATIENCE, deploy, stream, unique
+from tests.support.platform import RunningPlatform
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -28,7 +28,7 @@ BAD_SOURCES = {
     "import keras\nmodel = keras.Sequential([\n": 2,
     "import keras\n": None,
     "import os\nos._exit(0)\n": None,
-    "import keras\nmodel = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])\n": None,
+    "import keras\nmodel = keras.Sequential([keras.Input((1,))])\n": None,
 }
 
 

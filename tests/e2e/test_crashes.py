@@ -11,7 +11,6 @@ from kafkaml.client import Client
 from kafkaml.schemas.deployments import Deployment
 from kafkaml.schemas.inferences import Inference
 from kafkaml.schemas.states import TrainingState
-from tests.e2e.conftest import RunningPlatform
 from tests.e2e.scenarios import (
     CLASSIFIER,
     PATIENCE,
@@ -21,6 +20,7 @@ from tests.e2e.scenarios import (
     unique,
     wait_for,
 )
+from tests.support.platform import RunningPlatform
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]

@@ -12,8 +12,8 @@ from kafka import KafkaProducer
 
 from kafkaml.client import Client
 from kafkaml.schemas.states import DatasourceState, InferenceState, TrainingState
-from tests.e2e.conftest import RunningPlatform
 from tests.e2e.scenarios import PATIENCE, deploy, separable, stream, unique
+from tests.support.platform import RunningPlatform
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 

@@ -1,0 +1,42 @@
+"""Prints every figure of speed as a ratio taken in this run. Run it by `make bench`."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.bench import api_creates, relay_drain, training_from_kafka  # noqa: E402
+from tests.support.platform import RunningPlatform  # noqa: E402
+
+
+def main() -> None:
+    """Measure on a platform of its own, in a folder that is removed afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        platform = RunningPlatform(Path(folder))
+        try:
+            platform.up()
+            _report("Training from Kafka", training_from_kafka.measure(platform))
+            _report("Creating things", api_creates.measure(platform))
+            _report("Relaying events", relay_drain.measure(platform))
+        finally:
+            platform.run("down")
+    _title("Answering a stream")
+    subprocess.run(
+        [sys.executable, ROOT / "tests/bench/inferencer_vs_predict.py"], check=True
+    )
+
+
+def _report(title: str, lines: list[str]) -> None:
+    _title(title)
+    print("\n".join(f"  {line}" for line in lines), flush=True)
+
+
+def _title(text: str) -> None:
+    print(f"\n{text}\n{'-' * len(text)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
