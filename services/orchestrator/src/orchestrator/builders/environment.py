@@ -1,0 +1,33 @@
+"""The environment of a workload: what it may know, and nothing else."""
+
+from pydantic import SecretStr
+
+from kafkaml.config import KafkaSettings, LogSettings
+from kafkaml.schemas.workloads import Workload
+from orchestrator.config import Settings
+
+
+class EnvironmentBuilder:
+    """Builds the `KAFKA_ML_…` variables of a replica from the orchestrator's settings."""
+
+    def __init__(self, *, settings: Settings) -> None:
+        self._settings = settings
+        fields = (*KafkaSettings.model_fields, *LogSettings.model_fields)
+        self._common = {
+            f"KAFKA_ML_{name.upper()}": _text_of(value)
+            for name in fields
+            if (value := getattr(settings, name)) is not None
+        }
+
+    def build(self, workload: Workload, replica: int, token: str) -> dict[str, str]:
+        """Return the variables; the token is the attempt's, never the orchestrator's."""
+        return self._common | {
+            "KAFKA_ML_URL": self._settings.url,
+            "KAFKA_ML_TOKEN": token,
+            "KAFKA_ML_WORKLOAD": workload.name,
+            "KAFKA_ML_REPLICA": str(replica),
+        }
+
+
+def _text_of(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

@@ -1,0 +1,165 @@
+"""The executor for one machine: each replica is a process that outlives this one."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from kafkaml.schemas.deployments import memory_bytes
+from kafkaml.schemas.workloads import Workload, WorkloadKind
+from orchestrator.exceptions import ExecutorError
+from orchestrator.executors.base import MAX_LOG_BYTES, Replica
+from orchestrator.executors.runner import RunOrder
+from orchestrator.executors.workloads_directory import Claim, WorkloadsDirectory
+
+LOG_FILE_BYTES = 5 * 1024 * 1024
+_SPAWN_TIMEOUT = timedelta(seconds=30)
+_KILL_TIMEOUT = timedelta(seconds=10)
+
+
+class ProcessExecutor:
+    """Runs each replica as a child of a small runner process of its own.
+
+    What runs is found by the locks in `directory`, so a restarted orchestrator finds it
+    again, and two orchestrators on one folder start nothing twice. `commands` says what to
+    run for each kind of workload; `grace` is the time from SIGTERM to SIGKILL. Memory and
+    CPU time are checked each `look_interval`; a log takes twice `log_bytes` on the disk.
+    """
+
+    def __init__(
+        self,
+        *,
+        directory: Path,
+        commands: Mapping[WorkloadKind, Sequence[str]],
+        grace: timedelta = timedelta(seconds=30),
+        look_interval: timedelta = timedelta(seconds=0.5),
+        log_bytes: int = LOG_FILE_BYTES,
+    ) -> None:
+        self._directory = WorkloadsDirectory(directory)
+        self._commands = commands
+        self._grace = grace
+        self._look_interval = look_interval
+        self._log_bytes = log_bytes
+
+    async def list(self) -> Sequence[Replica]:
+        return await asyncio.to_thread(self._directory.replicas)
+
+    async def start(
+        self,
+        workload: Workload,
+        replica: int,
+        environment: Mapping[str, str],
+        *,
+        starts: int = 0,
+    ) -> None:
+        await asyncio.to_thread(self._start, workload, replica, environment, starts)
+
+    async def stop(self, name: str, replica: int) -> None:
+        await asyncio.to_thread(self._directory.stop, name, replica, self._grace)
+
+    async def log(self, name: str, replica: int) -> bytes:
+        content = await asyncio.to_thread(
+            self._directory.read_log, name, replica, MAX_LOG_BYTES
+        )
+        return _whole_lines(content, MAX_LOG_BYTES)
+
+    async def forget(self, name: str, replica: int) -> None:
+        await asyncio.to_thread(self._directory.forget, name, replica)
+
+    def _start(
+        self, workload: Workload, replica: int, environment: Mapping[str, str], starts: int
+    ) -> None:
+        claim = self._directory.claim(workload.name, replica, starts=starts)
+        if claim is None:
+            return
+        try:
+            _spawn(claim, self._order(claim, workload, environment))
+        except (OSError, subprocess.SubprocessError) as e:
+            raise ExecutorError(f"the runner of {workload.name} did not start: {e}") from e
+        finally:
+            os.close(claim.lock)
+
+    def _order(
+        self, claim: Claim, workload: Workload, environment: Mapping[str, str]
+    ) -> RunOrder:
+        work = claim.directory.work
+        return RunOrder(
+            directory=str(claim.directory.path),
+            lock=claim.lock,
+            starts=claim.starts,
+            restarts=claim.restarts,
+            command=self._commands[workload.kind],
+            environment=_basics()
+            | {"HOME": str(work), "TMPDIR": str(work / "tmp")}
+            | dict(environment),
+            memory_bytes=memory_bytes(workload.resources.memory),
+            memory_text=workload.resources.memory,
+            cpu_seconds=workload.cpu_seconds,
+            grace_seconds=self._grace.total_seconds(),
+            look_seconds=self._look_interval.total_seconds(),
+            log_bytes=self._log_bytes,
+        )
+
+
+def stop_all(directory: Path, *, timeout: timedelta) -> None:
+    """End every replica below `directory`: by SIGTERM, and by SIGKILL after `timeout`.
+
+    How they ended stays recorded for the next orchestrator. Raise `ExecutorError` if one
+    cannot be ended. Nothing may start replicas there meanwhile.
+    """
+    workloads = WorkloadsDirectory(directory)
+    if not directory.exists():
+        return
+    deadline = time.monotonic() + timeout.total_seconds()
+    while (running := _running(workloads)) and time.monotonic() < deadline:
+        for each in running:
+            workloads.stop(each.name, each.replica, timeout)
+        time.sleep(0.1)
+    deadline = time.monotonic() + _KILL_TIMEOUT.total_seconds()
+    while running := _running(workloads):
+        if time.monotonic() > deadline:
+            names = ", ".join(f"{each.name}/{each.replica}" for each in running)
+            raise ExecutorError(f"these do not end: {names}")
+        for each in running:
+            workloads.kill(each.name, each.replica)
+        time.sleep(0.1)
+
+
+def _running(workloads: WorkloadsDirectory) -> list[Replica]:
+    return [each for each in workloads.replicas() if each.is_running]
+
+
+def _spawn(claim: Claim, order: RunOrder) -> None:
+    """Start a runner and hand it the lock; it leaves at once, and nobody waits for it."""
+    with claim.directory.log.open("ab") as log:
+        subprocess.run(
+            [sys.executable, "-I", "-m", "orchestrator.executors.runner"],
+            cwd=claim.directory.path,
+            env=_basics(),
+            input=order.to_json(),
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            pass_fds=[claim.lock],
+            start_new_session=True,
+            timeout=_SPAWN_TIMEOUT.total_seconds(),
+            check=True,
+        )
+
+
+def _basics() -> dict[str, str]:
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LANG": os.environ.get("LANG", "C.UTF-8"),
+    }
+
+
+def _whole_lines(content: bytes, limit: int) -> bytes:
+    """Return valid UTF-8 of at most `limit` bytes; a first line that was cut is dropped."""
+    if len(content) >= limit:
+        _, _, content = content.partition(b"\n")
+    text = content.decode(errors="replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    return text.encode()[-limit:].decode(errors="ignore").encode()

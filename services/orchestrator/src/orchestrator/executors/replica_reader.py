@@ -1,0 +1,76 @@
+"""What the folder of a replica says about it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from kafkaml.schemas.workloads import Phase
+from orchestrator.executors.base import Replica
+from orchestrator.executors.replica_directory import ReplicaDirectory
+
+# A replica that ran this long has recovered: its earlier ends no longer slow a restart.
+RECOVERED = timedelta(minutes=10)
+
+
+def read_replica(directory: ReplicaDirectory) -> Replica | None:
+    """Return the replica; None if no trace of a start is in the folder."""
+    # The lock first: a runner writes how it ended before it lets go of the lock.
+    is_locked = directory.is_locked()
+    run = directory.read("run")
+    if is_locked:
+        return _replica(directory, run or {}, phase=Phase.RUNNING)
+    if run is None:
+        return None
+    end = directory.read("exit") or {}
+    return _replica(
+        directory,
+        run,
+        phase=Phase.EXITED,
+        exit_code=end.get("exit_code"),
+        reason=end.get("reason"),
+        message=end.get("message", ""),
+        exited_at=_time_of(end, "exited_at") or _last_sign_of_life(directory),
+    )
+
+
+def restarts_after(directory: ReplicaDirectory) -> int:
+    """Return how many restarts in a row the next start is; 0 for the first start."""
+    replica = read_replica(directory)
+    if replica is None or replica.started_at is None or replica.exited_at is None:
+        return 0
+    has_recovered = replica.exited_at - replica.started_at >= RECOVERED
+    return 0 if has_recovered else replica.restarts + 1
+
+
+def _replica(
+    directory: ReplicaDirectory, run: dict[str, Any], *, phase: Phase, **end: Any
+) -> Replica:
+    return Replica(
+        name=directory.path.parent.name,
+        replica=int(directory.path.name),
+        phase=phase,
+        starts=run.get("starts", 0),
+        restarts=run.get("restarts", 0),
+        started_at=_time_of(run, "started_at"),
+        log_revision=_log_revision(directory),
+        **end,
+    )
+
+
+def _time_of(record: dict[str, Any], field: str) -> datetime | None:
+    text = record.get(field)
+    return datetime.fromisoformat(text) if text else None
+
+
+def _last_sign_of_life(directory: ReplicaDirectory) -> datetime:
+    """Return when a lost run last wrote something."""
+    paths = (directory.path / "run.json", directory.log)
+    newest = max(path.stat().st_mtime for path in paths if path.exists())
+    return datetime.fromtimestamp(newest, UTC)
+
+
+def _log_revision(directory: ReplicaDirectory) -> int:
+    try:
+        log = directory.log.stat()
+    except FileNotFoundError:
+        return 0
+    return log.st_mtime_ns if log.st_size or directory.older_log.exists() else 0

@@ -1,0 +1,161 @@
+"""In-memory stand-ins for what surrounds the orchestrator, for tests."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from kafkaml.exceptions import ProblemError
+from kafkaml.schemas.problems import PROBLEM_TYPE_PREFIX, Problem
+from kafkaml.schemas.workloads import (
+    Observation,
+    Phase,
+    WantedTopic,
+    Workload,
+    WorkloadKind,
+)
+from orchestrator.exceptions import StillRunningError, UnknownReplicaError
+from orchestrator.executors.base import Replica
+from orchestrator.workloads_api import NOT_CURRENT
+
+Slot = tuple[str, int]
+
+
+@dataclass
+class FakeExecutor:
+    """Replicas that exist in memory only; a test lets them end."""
+
+    replicas: dict[Slot, Replica] = field(default_factory=dict)
+    environments: dict[Slot, Mapping[str, str]] = field(default_factory=dict)
+    logs: dict[Slot, bytes] = field(default_factory=dict)
+    started: list[Slot] = field(default_factory=list)
+
+    async def list(self) -> Sequence[Replica]:
+        return tuple(self.replicas.values())
+
+    async def start(
+        self,
+        workload: Workload,
+        replica: int,
+        environment: Mapping[str, str],
+        *,
+        starts: int = 0,
+    ) -> None:
+        slot = (workload.name, replica)
+        before = self.replicas.get(slot)
+        if before is not None and (before.is_running or before.starts != starts):
+            return
+        self.started.append(slot)
+        self.environments[slot] = environment
+        self.replicas[slot] = Replica(
+            workload.name,
+            replica,
+            Phase.RUNNING,
+            starts=starts + 1,
+            restarts=starts,
+            started_at=datetime.now(UTC),
+        )
+
+    async def stop(self, name: str, replica: int) -> None:
+        slot = (name, replica)
+        if slot in self.replicas and self.replicas[slot].is_running:
+            self.end(name, replica, exit_code=143)
+
+    async def log(self, name: str, replica: int) -> bytes:
+        if (name, replica) not in self.replicas:
+            raise UnknownReplicaError(name, replica)
+        return self.logs.get((name, replica), b"")
+
+    async def forget(self, name: str, replica: int) -> None:
+        slot = (name, replica)
+        if slot in self.replicas and self.replicas[slot].is_running:
+            raise StillRunningError(name, replica)
+        self.replicas.pop(slot, None)
+        self.logs.pop(slot, None)
+
+    def end(
+        self,
+        name: str,
+        replica: int = 0,
+        *,
+        exit_code: int | None = 0,
+        reason: str | None = None,
+        at: datetime | None = None,
+    ) -> None:
+        """Let a running replica end."""
+        self.replicas[name, replica] = replace(
+            self.replicas[name, replica],
+            phase=Phase.EXITED,
+            exit_code=exit_code,
+            reason=reason,
+            exited_at=at or datetime.now(UTC),
+        )
+
+    def write_log(self, name: str, replica: int, content: bytes) -> None:
+        """Let a replica write to its log."""
+        slot = (name, replica)
+        self.logs[slot] = self.logs.get(slot, b"") + content
+        self.replicas[slot] = replace(
+            self.replicas[slot], log_revision=len(self.logs[slot])
+        )
+
+
+@dataclass
+class FakeWorkloadsApi:
+    """Wants what a test says, and decides about attempts as the real one does."""
+
+    workloads: dict[str, Workload] = field(default_factory=dict)
+    observations: list[tuple[str, Observation]] = field(default_factory=list)
+    logs: dict[Slot, bytes] = field(default_factory=dict)
+    tokens: list[str] = field(default_factory=list)
+
+    async def wanted(self) -> Sequence[Workload]:
+        return tuple(self.workloads.values())
+
+    async def token(self, name: str) -> str:
+        self._check_current(name)
+        self.tokens.append(f"token-{len(self.tokens)}-of-{name}")
+        return self.tokens[-1]
+
+    async def observe(self, name: str, observation: Observation) -> None:
+        self._check_current(name)
+        self.observations.append((name, observation))
+        workload = self.workloads[name]
+        is_over = observation.phase is Phase.EXITED
+        if is_over and workload.kind is not WorkloadKind.INFERENCE:
+            del self.workloads[name]
+            if observation.exit_code not in {0, 3, 4}:
+                self.want(_next_attempt(workload))
+
+    async def put_logs(self, name: str, replica: int, content: bytes) -> None:
+        self._check_current(name)
+        self.logs[name, replica] = content
+
+    def want(self, workload: Workload) -> None:
+        self.workloads[workload.name] = workload
+
+    def _check_current(self, name: str) -> None:
+        if name not in self.workloads:
+            raise ProblemError(
+                Problem(
+                    type=PROBLEM_TYPE_PREFIX + NOT_CURRENT,
+                    title="The workload is not current",
+                    status=404,
+                    detail=f"{name} is unknown or belongs to an attempt that is over.",
+                )
+            )
+
+
+@dataclass
+class FakeTopics:
+    """Remembers which topics were asked for."""
+
+    made: list[WantedTopic] = field(default_factory=list)
+
+    async def ensure(self, topics: Sequence[WantedTopic]) -> None:
+        self.made += topics
+
+
+def _next_attempt(workload: Workload) -> Workload:
+    attempt = workload.attempt + 1
+    name = f"kafkaml-{workload.kind}-{workload.id}-{attempt}"
+    return workload.model_copy(update={"name": name, "attempt": attempt})
