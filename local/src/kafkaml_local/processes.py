@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import psutil
 
+from kafkaml_local.exceptions import PartError
 from kafkaml_local.files import make_private_folder, write_private
 
 POLL_SECONDS = 0.05
@@ -73,6 +74,19 @@ class BackgroundProcess:
             )
         identity = ProcessIdentity.from_pid(self._child.pid)
         write_private(self._record, json.dumps(asdict(identity)))
+
+    def wait_ready(
+        self, is_ready: Callable[[], bool], *, name: str, timeout: timedelta
+    ) -> None:
+        """Return when `is_ready` says so; raise `PartError` if it dies or is late."""
+        deadline = time.monotonic() + timeout.total_seconds()
+        while not is_ready():
+            if not self.is_running():
+                raise PartError(name, "has died", self.log)
+            if time.monotonic() > deadline:
+                late = f"is not ready after {timeout.total_seconds():.0f} seconds"
+                raise PartError(name, late, self.log)
+            time.sleep(POLL_SECONDS)
 
     def find(self) -> psutil.Process | None:
         """Return the process if it runs."""
