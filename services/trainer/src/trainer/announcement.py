@@ -1,0 +1,106 @@
+"""Waiting for the control message that announces the stream of a deployment."""
+
+from datetime import datetime, timedelta
+from time import monotonic
+from types import TracebackType
+from typing import Any, Self
+
+import structlog
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from kafkaml.control import ControlMessage, deployment_id_of
+from kafkaml.exceptions import ControlMessageError
+from trainer.consumers import LOGGER, REQUEST_SECONDS, consumer_config
+
+LOOK_AGAIN_AFTER = timedelta(seconds=10)
+
+logger = structlog.get_logger()
+
+
+class AnnouncementReader:
+    """Reads every partition of the control topic, from a moment on, in no group."""
+
+    def __init__(
+        self, *, kafka: dict[str, Any], topic: str, since: datetime, deployment_id: int
+    ) -> None:
+        self._consumer = Consumer(consumer_config(kafka, reset="earliest"), logger=LOGGER)
+        self._topic = topic
+        self._since_ms = int(since.timestamp() * 1000)
+        self._deployment_id = deployment_id
+        self._assigned: set[int] = set()
+        self._look_again_at = monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._consumer.close()
+
+    def poll(self, seconds: float) -> ControlMessage | None:
+        """Return the next valid message for the deployment, None if none came in time.
+
+        A control topic that is not there yet, and a broker that is away, are waited for.
+        """
+        if monotonic() >= self._look_again_at:
+            self._assign_new_partitions()
+        message = self._consumer.poll(seconds)
+        if message is None:
+            return None
+        error = message.error()
+        if error is not None:
+            logger.warning("the control topic cannot be read now", reason=error.str())
+            return None
+        return self._announcement(message)
+
+    def _assign_new_partitions(self) -> None:
+        """Begin with the partitions that were not there when it last looked."""
+        found = False
+        try:
+            new = sorted(self._partitions() - self._assigned)
+            if new:
+                self._consumer.incremental_assign([self._start(each) for each in new])
+                self._assigned.update(new)
+            found = bool(self._assigned)
+        except KafkaException as e:
+            logger.warning("the control topic is not there yet", reason=str(e))
+        pause = LOOK_AGAIN_AFTER if found else timedelta(seconds=1)
+        self._look_again_at = monotonic() + pause.total_seconds()
+
+    def _partitions(self) -> set[int]:
+        metadata = self._consumer.list_topics(self._topic, timeout=REQUEST_SECONDS)
+        topic = metadata.topics[self._topic]
+        if topic.error is not None:
+            raise KafkaException(topic.error)
+        return set(topic.partitions)
+
+    def _start(self, partition: int) -> TopicPartition:
+        """Return the first offset that is new enough.
+
+        The end is asked for first: a message written between the two questions is read.
+        """
+        asked = TopicPartition(self._topic, partition, self._since_ms)
+        _, end = self._consumer.get_watermark_offsets(asked, timeout=REQUEST_SECONDS)
+        [found] = self._consumer.offsets_for_times([asked], timeout=REQUEST_SECONDS)
+        if found.error is not None:
+            raise KafkaException(found.error)
+        offset = found.offset if found.offset >= 0 else end
+        return TopicPartition(self._topic, partition, offset)
+
+    def _announcement(self, message: Message) -> ControlMessage | None:
+        coordinates = f"{message.topic()}:{message.partition()}:{message.offset()}"
+        try:
+            announced = ControlMessage.from_record(message.key(), message.value())
+        except ControlMessageError as e:
+            ours = deployment_id_of(message.key()) == self._deployment_id
+            log = logger.warning if ours else logger.debug
+            log("skipped a control message", record=coordinates, reason=str(e))
+            return None
+        if announced.deployment_id != self._deployment_id:
+            return None
+        logger.info("the stream is announced", record=coordinates, topic=announced.topic)
+        return announced

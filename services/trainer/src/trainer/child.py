@@ -1,0 +1,83 @@
+"""The child process: builds, trains and saves a model at the trainer's command.
+
+It knows neither Kafka nor the API. Commands come by standard input, reports go by the file
+descriptor that its argument names; standard output is for what a model prints.
+"""
+
+import os
+import sys
+from io import BufferedReader
+from queue import SimpleQueue
+from threading import Thread
+from typing import NoReturn
+
+from trainer.messages import COMMANDS, Build, Command, Message, Ready, Train
+from trainer.protection import die_with_parent, limit_process
+
+
+class Channel:
+    """The child's end of the two pipes."""
+
+    def __init__(self, *, commands: BufferedReader, reports: int) -> None:
+        self._reports = reports
+        self._queue: SimpleQueue[Command] = SimpleQueue()
+        Thread(target=self._receive, args=(commands,), daemon=True).start()
+
+    def next(self) -> Command:
+        """Return the next command; wait for it as long as the trainer lives."""
+        return self._queue.get()
+
+    def send(self, message: Message) -> None:
+        line = message.to_line()
+        while line:
+            line = line[os.write(self._reports, line) :]
+
+    def _receive(self, commands: BufferedReader) -> NoReturn:
+        """Queue commands; end the process with the trainer, whatever else it does."""
+        for line in commands:
+            self._queue.put(COMMANDS.validate_json(line))
+        os._exit(1)
+
+
+def open_channel(reports: int) -> Channel:
+    """Take the pipes, so that a model's code finds neither in its standard streams."""
+    os.set_inheritable(reports, False)
+    commands = os.fdopen(os.dup(0), "rb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return Channel(commands=commands, reports=reports)
+
+
+def serve(channel: Channel) -> None:
+    """Build a model and, when told so, train it; report a failure instead of raising it."""
+    build = channel.next()
+    if not isinstance(build, Build):
+        raise TypeError("the first command must be to build")
+    limit_process(memory_bytes=build.memory_bytes)
+
+    from trainer.failures import failure_of
+    from trainer.model_inspection import inspect_model
+    from trainer.model_source import build_model
+    from trainer.training import train_model
+
+    channel.send(Ready())
+    try:
+        model = build_model(build.source, seed=build.seed)
+        channel.send(inspect_model(model, try_saving=build.try_saving))
+        train = channel.next()
+        if isinstance(train, Train):
+            channel.send(train_model(model, train.parameters, send=channel.send))
+    except BaseException as e:  # noqa: BLE001  # a model's code may raise anything
+        channel.send(failure_of(e))
+
+
+def main() -> None:
+    die_with_parent()
+    serve(open_channel(int(sys.argv[1])))
+    sys.stdout.flush()
+    os._exit(0)  # threads that a model's code has left behind are not waited for
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""The model's process as the trainer sees it: build, then train, each within its time."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from kafkaml.schemas.attempts import EpochReport
+from kafkaml.schemas.deployments import TrainingParameters
+from trainer.config import TrainerSettings
+from trainer.deadline import Deadline
+from trainer.exceptions import (
+    DeadlineError,
+    DivergedError,
+    FailedError,
+    ModelCodeError,
+    OutOfMemoryError,
+    PlatformError,
+)
+from trainer.messages import (
+    Build,
+    Built,
+    EpochDone,
+    Failed,
+    Message,
+    Ready,
+    Report,
+    StepDone,
+    Train,
+    Trained,
+)
+from trainer.sandbox import Sandbox
+
+ReportT = TypeVar("ReportT", bound=Message)
+
+
+class ModelProcess:
+    """Runs one model's code in a sandbox, and raises what the child reports as failed."""
+
+    def __init__(
+        self, *, sandbox: Sandbox, order: Build, settings: TrainerSettings
+    ) -> None:
+        self._sandbox = sandbox
+        self._settings = settings
+        sandbox.send(order)
+
+    def build(self) -> Built:
+        """Return the built model's description; raise FailedError if there is none in time.
+
+        Raise PlatformError if TensorFlow cannot be started, which is no fault of the model.
+        """
+        ready = self._receive(Deadline.after(self._settings.start_timeout_seconds))
+        if not isinstance(ready, Ready):
+            raise PlatformError("TensorFlow did not start in time: see the log")
+        limit = self._settings.build_timeout_seconds
+        built = self._receive(Deadline.after(limit))
+        if built is None:
+            raise ModelCodeError(
+                f"building the model took longer than {limit:g} s: is there an endless "
+                "loop, a download or a training in the source?"
+            )
+        return _expect(built, Built)
+
+    def raise_if_lost(self) -> None:
+        """Raise what happened to the process if it has ended."""
+        self._sandbox.raise_if_lost()
+
+    def train(
+        self,
+        parameters: TrainingParameters,
+        *,
+        deadline: Deadline,
+        on_step: Callable[[], None],
+        on_epoch: Callable[[EpochReport], None],
+    ) -> Trained:
+        """Train and return the result; raise FailedError if there is none by the deadline.
+
+        `on_step` is called after the first step, `on_epoch` after each epoch.
+        """
+        self._sandbox.send(Train(parameters=parameters))
+        while True:
+            report = self._receive(deadline)
+            if report is None:
+                raise DeadlineError(
+                    f"the training took longer than {parameters.deadline_seconds} s: raise "
+                    "deadline_seconds, or use fewer epochs or a smaller model"
+                )
+            if isinstance(report, StepDone):
+                on_step()
+            elif isinstance(report, EpochDone):
+                on_epoch(report.report)
+            else:
+                return _expect(report, Trained)
+
+    def _receive(self, deadline: Deadline) -> Report | None:
+        report = self._sandbox.receive(deadline)
+        if isinstance(report, Failed):
+            raise _error_of(report)
+        return report
+
+
+def _expect(report: Report, kind: type[ReportT]) -> ReportT:
+    if isinstance(report, kind):
+        return report
+    raise ModelCodeError(f"the model's process reported {report.kind} out of order")
+
+
+def _error_of(report: Failed) -> FailedError:
+    match report.reason:
+        case "oom":
+            return OutOfMemoryError(report.message, line=report.line)
+        case "diverged":
+            return DivergedError(report.message)
+        case "model_code":
+            return ModelCodeError(report.message, line=report.line)

@@ -1,0 +1,87 @@
+"""What an attempt tells the API, and what the API's answers mean for the attempt."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from kafkaml.exceptions import ClientError, ProblemError
+from kafkaml.schemas.attempts import (
+    CheckReport,
+    EpochReport,
+    FailureReport,
+    Order,
+    ProgressReport,
+    ResultReport,
+)
+from kafkaml.schemas.trainings import Artifact
+from trainer.exceptions import AttemptOverError, PlatformError
+
+
+class Attempts(Protocol):
+    """The calls of the API that an attempt makes; each waits for an API that is away."""
+
+    def order(self) -> Order: ...
+
+    def progress(self, report: ProgressReport) -> None: ...
+
+    def epoch(self, report: EpochReport) -> None: ...
+
+    def upload_artifact(self, path: Path) -> Artifact: ...
+
+    def result(self, report: ResultReport) -> None: ...
+
+    def check(self, report: CheckReport) -> None: ...
+
+    def failure(self, report: FailureReport) -> None: ...
+
+
+class Reporter:
+    """Reports to the API.
+
+    Every method raises AttemptOverError if the attempt no longer counts, and PlatformError
+    if the API stayed away or refused the report for another reason.
+    """
+
+    def __init__(self, attempts: Attempts) -> None:
+        self._attempts = attempts
+
+    def order(self) -> Order:
+        with _translated_errors():
+            return self._attempts.order()
+
+    def progress(self, state: str) -> None:
+        with _translated_errors():
+            self._attempts.progress(ProgressReport(state=state))
+
+    def epoch(self, report: EpochReport) -> None:
+        with _translated_errors():
+            self._attempts.epoch(report)
+
+    def artifact(self, path: Path) -> Artifact:
+        with _translated_errors():
+            return self._attempts.upload_artifact(path)
+
+    def result(self, report: ResultReport) -> None:
+        with _translated_errors():
+            self._attempts.result(report)
+
+    def check(self, report: CheckReport) -> None:
+        with _translated_errors():
+            self._attempts.check(report)
+
+    def failure(self, report: FailureReport) -> None:
+        with _translated_errors():
+            self._attempts.failure(report)
+
+
+@contextmanager
+def _translated_errors() -> Iterator[None]:
+    try:
+        yield
+    except ProblemError as e:
+        if e.problem.code == "attempt-over":
+            raise AttemptOverError(str(e)) from e
+        raise PlatformError(f"the API refused: {e}") from e
+    except ClientError as e:
+        raise PlatformError(f"the API cannot be reached: {e}") from e

@@ -1,0 +1,127 @@
+"""From an order to its outcome: makes what the order needs and hands it to the work."""
+
+import os
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import structlog
+
+from kafkaml.config import KafkaSettings
+from kafkaml.kafka import librdkafka_config
+from kafkaml.schemas.attempts import FailureReport, Order, TrainingOrder
+from kafkaml.schemas.deployments import Resources, cpu_cores, memory_bytes
+from kafkaml.schemas.states import ExitCode
+from kafkaml.schemas.workloads import WorkloadKind
+from trainer.config import TrainerSettings
+from trainer.exceptions import FailedError, PlatformError, TrainerError
+from trainer.messages import DATA_DIRECTORY, Build
+from trainer.model_check import check_model
+from trainer.model_process import ModelProcess
+from trainer.report import Attempts, Reporter
+from trainer.sandbox import Sandbox, child_environment
+from trainer.stopwatch import Stopwatch
+from trainer.training_attempt import TrainingAttempt, deliver
+
+# Of mapped memory, which is what the limit counts, TensorFlow itself takes half of this.
+RUNTIME_BYTES = 2**30
+
+logger = structlog.get_logger()
+
+
+def run(*, attempts: Attempts, settings: TrainerSettings, kafka: KafkaSettings) -> int:
+    """Do what the API orders and return the exit code."""
+    stopwatch = Stopwatch()
+    reporter = Reporter(attempts)
+    try:
+        order = reporter.order()
+        logger.info("ordered", kind=order.kind.value, attempt=order.attempt)
+        with TemporaryDirectory(prefix="kafkaml-", dir=settings.work_directory) as folder:
+            work = Work(
+                reporter=reporter,
+                settings=settings,
+                kafka=kafka,
+                directory=Path(folder),
+                stopwatch=stopwatch,
+            )
+            work.do(order)
+    except TrainerError as e:
+        logger.warning("the attempt ends", error=type(e).__name__, reason=str(e))
+        return e.exit_code
+    return ExitCode.ACCEPTED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What one order is done with, in a folder of its own."""
+
+    reporter: Reporter
+    settings: TrainerSettings
+    kafka: KafkaSettings
+    directory: Path
+    stopwatch: Stopwatch
+
+    def do(self, order: Order) -> None:
+        """Do an order; raise TrainerError, after a failure was reported, if it fails."""
+        if order.source is None:
+            raise PlatformError("the order has no source")
+        if order.kind is WorkloadKind.CHECK:
+            self._check(order.source)
+        elif order.training is not None:
+            self._train(order.source, order.training)
+        else:
+            raise PlatformError(f"an order of kind {order.kind} is not for a trainer")
+
+    def _check(self, source: str) -> None:
+        resources = Resources(memory=self.settings.check_memory)
+        build = Build(
+            source=source, seed=0, memory_bytes=_limit_of(resources), try_saving=True
+        )
+        with self._sandbox(resources) as sandbox:
+            process = ModelProcess(sandbox=sandbox, order=build, settings=self.settings)
+            check_model(process=process, reporter=self.reporter)
+
+    def _train(self, source: str, order: TrainingOrder) -> None:
+        try:
+            self._train_and_deliver(source, order)
+        except FailedError as e:
+            self.reporter.failure(FailureReport(reason=e.reason, message=str(e)))
+            raise
+
+    def _train_and_deliver(self, source: str, order: TrainingOrder) -> None:
+        parameters = order.parameters
+        build = Build(
+            source=source,
+            seed=parameters.seed,
+            memory_bytes=_limit_of(parameters.resources),
+            try_saving=False,
+        )
+        with self._sandbox(parameters.resources) as sandbox:
+            outcome = TrainingAttempt(
+                order=order,
+                process=ModelProcess(sandbox=sandbox, order=build, settings=self.settings),
+                reporter=self.reporter,
+                kafka=librdkafka_config(self.kafka),
+                settings=self.settings,
+                directory=self.directory,
+                stopwatch=self.stopwatch,
+            ).train()
+        deliver(outcome, directory=self.directory, reporter=self.reporter)
+
+    def _sandbox(self, resources: Resources) -> Sandbox:
+        (self.directory / DATA_DIRECTORY).mkdir()
+        environment = child_environment(
+            os.environ,
+            directory=self.directory,
+            threads=max(1, ceil(cpu_cores(resources.cpu))),
+            gpus=resources.gpu,
+        )
+        return Sandbox(directory=self.directory, environment=environment)
+
+
+def _limit_of(resources: Resources) -> int | None:
+    """Return the bytes that a model's process may map; the driver of a GPU maps freely."""
+    if resources.gpu:
+        return None
+    return memory_bytes(resources.memory) + RUNTIME_BYTES

@@ -1,0 +1,198 @@
+"""Reading announced ranges exactly: every record of them, and nothing else.
+
+A range is read when the *position* reaches its end. Compaction and transaction markers
+leave gaps, so the number of records does not tell.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import sleep
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from kafkaml.control import TopicRange
+from kafkaml.schemas.states import FailureReason
+from trainer.consumers import LOGGER, REQUEST_SECONDS, consumer_config
+from trainer.deadline import Deadline
+from trainer.exceptions import DeadlineError, StreamError
+
+BATCH_RECORDS = 1000
+POLL_SECONDS = 0.1
+PAUSE_SECONDS = 0.25
+
+_GONE = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001  # the public name of librdkafka's own codes
+    KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001  # likewise
+}
+_OUT_OF_RANGE = {
+    KafkaError.OFFSET_OUT_OF_RANGE,
+    KafkaError._AUTO_OFFSET_RESET,  # noqa: SLF001  # likewise
+}
+_END_OF_LOG = KafkaError._PARTITION_EOF  # noqa: SLF001  # likewise
+_FORBIDDEN = {KafkaError.TOPIC_AUTHORIZATION_FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBatch:
+    """Some records of one range, by ascending offset."""
+
+    source: TopicRange
+    offsets: list[int]
+    keys: list[bytes | None]
+    values: list[bytes | None]
+
+
+class RangeReader:
+    """Reads ranges one after the other with one consumer."""
+
+    def __init__(
+        self, *, kafka: dict[str, Any], patience_seconds: float, deadline: Deadline
+    ) -> None:
+        self._consumer = Consumer(consumer_config(kafka, reset="error"), logger=LOGGER)
+        self._patience_seconds = patience_seconds
+        self._deadline = deadline
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._consumer.close()
+
+    def read(self, wanted: TopicRange) -> Iterator[RecordBatch]:
+        """Yield the records of a range in batches.
+
+        Raise StreamError if the log does not hold the whole range, DeadlineError if the
+        reader's deadline passes. A broker that is away is waited for until then.
+        """
+        self._await_whole(wanted)
+        start = TopicPartition(wanted.topic, wanted.partition, wanted.start)
+        self._consumer.assign([start])
+        position, patience = wanted.start, Deadline.after(self._patience_seconds)
+        log_ended = False
+        while position < wanted.end:
+            messages = self._next_messages(wanted, position)
+            reached = _position_after(messages, position)
+            if reached > position:
+                position, patience = reached, Deadline.after(self._patience_seconds)
+                yield _batch(wanted, messages)
+            if messages:
+                log_ended = messages[-1].error() is not None
+            if log_ended and position < wanted.end and patience.passed:
+                raise _short(wanted, position)
+            self._check_deadline(wanted)
+
+    def _next_messages(self, wanted: TopicRange, position: int) -> list[Message]:
+        """Return records and ends of the log; raise what waiting cannot help."""
+        limit = min(BATCH_RECORDS, wanted.end - position)
+        messages: list[Message] = []
+        for message in self._consumer.consume(limit, POLL_SECONDS):
+            error = message.error()
+            if error is None or error.code() == _END_OF_LOG:
+                messages.append(message)
+            else:
+                self._raise_if_lasting(error, wanted)
+        return messages
+
+    def _await_whole(self, wanted: TopicRange) -> None:
+        """Return once the log holds the range."""
+        patience = Deadline.after(self._patience_seconds)
+        while True:
+            low, high = self._bounds(wanted, patience)
+            if low <= wanted.start and wanted.end <= high:
+                return
+            if low > wanted.start:
+                raise _expired(wanted, low)
+            if patience.passed:
+                raise _short(wanted, high)
+            self._check_deadline(wanted)
+            sleep(PAUSE_SECONDS)
+
+    def _bounds(self, wanted: TopicRange, patience: Deadline) -> tuple[int, int]:
+        """Return the first offset of the log, and the one after its last."""
+        partition = TopicPartition(wanted.topic, wanted.partition)
+        while True:
+            try:
+                return self._consumer.get_watermark_offsets(  # type: ignore[no-any-return]
+                    partition, timeout=REQUEST_SECONDS
+                )
+            except KafkaException as e:
+                error = e.args[0]
+                if error.code() not in _GONE or patience.passed:
+                    self._raise_if_lasting(error, wanted)
+            self._check_deadline(wanted)
+            sleep(PAUSE_SECONDS)
+
+    def _raise_if_lasting(self, error: KafkaError, wanted: TopicRange) -> None:
+        """Raise StreamError unless waiting may help."""
+        if error.code() in _GONE:
+            raise StreamError(
+                FailureReason.DATA_GONE,
+                f"the topic {wanted.topic} has no partition {wanted.partition} (any more): "
+                "send the records again and announce where they are",
+            )
+        if error.code() in _FORBIDDEN:
+            raise StreamError(
+                FailureReason.BAD_STREAM,
+                f"the platform's Kafka user may not read the topic {wanted.topic}",
+            )
+        if error.code() in _OUT_OF_RANGE:
+            self._raise_out_of_range(wanted)
+
+    def _raise_out_of_range(self, wanted: TopicRange) -> NoReturn:
+        low, high = self._bounds(wanted, Deadline.after(self._patience_seconds))
+        raise _expired(wanted, low) if low > wanted.start else _short(wanted, high)
+
+    def _check_deadline(self, wanted: TopicRange) -> None:
+        if self._deadline.passed:
+            raise DeadlineError(
+                f"the deadline passed while {wanted} was read: is Kafka reachable?"
+            )
+
+
+def _position_after(messages: list[Message], position: int) -> int:
+    """Return the next offset to come; the end of the log tells it behind a gap too."""
+    if not messages:
+        return position
+    last = messages[-1]
+    is_record = last.error() is None
+    reached: int = last.offset() + 1 if is_record else last.offset()
+    return max(position, reached)
+
+
+def _batch(source: TopicRange, messages: list[Message]) -> RecordBatch:
+    records = [
+        each for each in messages if each.error() is None and each.offset() < source.end
+    ]
+    return RecordBatch(
+        source,
+        [each.offset() for each in records],
+        [each.key() for each in records],
+        [each.value() for each in records],
+    )
+
+
+def _expired(wanted: TopicRange, low: int) -> StreamError:
+    missing = TopicRange(wanted.topic, wanted.partition, wanted.start, min(low, wanted.end))
+    return StreamError(
+        FailureReason.DATA_EXPIRED,
+        f"Kafka has deleted {missing}, {len(missing)} offsets of {wanted}: keep the topic "
+        "longer (retention.ms, retention.bytes), send the records again and announce them",
+    )
+
+
+def _short(wanted: TopicRange, end: int) -> StreamError:
+    there = max(0, end - wanted.start)
+    return StreamError(
+        FailureReason.DATA_SHORT,
+        f"the log of {wanted.topic}:{wanted.partition} can be read up to offset {end} only, "
+        f"{there} of {len(wanted)} offsets of {wanted} are there: was the topic made again, "
+        "or is a transaction open? Send the records again and announce them",
+    )

@@ -1,0 +1,77 @@
+"""An API for tests: gives one order, keeps all reports, and can refuse or be away."""
+
+import hashlib
+from pathlib import Path
+
+from kafkaml.exceptions import ProblemError
+from kafkaml.schemas.attempts import (
+    CheckReport,
+    EpochReport,
+    FailureReport,
+    Order,
+    ProgressReport,
+    ResultReport,
+)
+from kafkaml.schemas.problems import PROBLEM_TYPE_PREFIX, Problem
+from kafkaml.schemas.trainings import Artifact
+
+
+class InMemoryAttempts:
+    """The calls of an attempt, kept in lists.
+
+    `over_after` names the first call, such as `progress:training`, from which on the
+    attempt no longer counts.
+    """
+
+    def __init__(self, order: Order, *, over_after: str | None = None) -> None:
+        self._order = order
+        self._over_after = over_after
+        self._is_over = False
+        self.calls: list[str] = []
+        self.epochs: list[EpochReport] = []
+        self.model: bytes | None = None
+        self.accepted_result: ResultReport | None = None
+        self.accepted_check: CheckReport | None = None
+        self.accepted_failure: FailureReport | None = None
+
+    def order(self) -> Order:
+        self._call("order")
+        return self._order
+
+    def progress(self, report: ProgressReport) -> None:
+        self._call(f"progress:{report.state}")
+
+    def epoch(self, report: EpochReport) -> None:
+        self._call("epoch")
+        self.epochs.append(report)
+
+    def upload_artifact(self, path: Path) -> Artifact:
+        self._call("artifact")
+        self.model = path.read_bytes()
+        digest = hashlib.sha256(self.model).hexdigest()
+        return Artifact(size_bytes=len(self.model), sha256=digest)
+
+    def result(self, report: ResultReport) -> None:
+        self._call("result")
+        self.accepted_result = report
+
+    def check(self, report: CheckReport) -> None:
+        self._call("check")
+        self.accepted_check = report
+
+    def failure(self, report: FailureReport) -> None:
+        self._call("failure")
+        self.accepted_failure = report
+
+    def _call(self, name: str) -> None:
+        self._is_over = self._is_over or name == self._over_after
+        if self._is_over:
+            raise ProblemError(
+                Problem(
+                    type=f"{PROBLEM_TYPE_PREFIX}attempt-over",
+                    title="The attempt is over",
+                    status=409,
+                    detail="The training was stopped.",
+                )
+            )
+        self.calls.append(name)

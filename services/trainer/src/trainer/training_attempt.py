@@ -1,0 +1,217 @@
+"""One attempt of one training, from the order to the accepted result."""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from kafkaml.control import ControlMessage
+from kafkaml.schemas.attempts import EpochReport, ResultReport, TrainingOrder
+from kafkaml.schemas.states import FailureReason
+from kafkaml.schemas.trainings import ConfusionMatrix, Timings, TrainingResult
+from trainer.announcement import AnnouncementReader
+from trainer.config import TrainerSettings
+from trainer.dataset import Dataset
+from trainer.deadline import Deadline
+from trainer.exceptions import ModelCodeError, StreamError
+from trainer.messages import DATA_DIRECTORY, MODEL_FILE, Built, Trained
+from trainer.model_process import ModelProcess
+from trainer.records import RecordCollector, Records
+from trainer.report import Reporter
+from trainer.split import Split, split
+from trainer.stopwatch import Stopwatch
+from trainer.stream import RangeReader
+from trainer.suitability import check_suitability
+
+POLL_SECONDS = 0.5
+
+logger = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a training measured; the model is in the file `MODEL_FILE`."""
+
+    result: TrainingResult
+    confusion_matrix: ConfusionMatrix | None
+
+
+class TrainingAttempt:
+    """Waits for the stream, reads it and has the model trained on it."""
+
+    def __init__(
+        self,
+        *,
+        order: TrainingOrder,
+        process: ModelProcess,
+        reporter: Reporter,
+        kafka: dict[str, Any],
+        settings: TrainerSettings,
+        directory: Path,
+        stopwatch: Stopwatch,
+    ) -> None:
+        self._order = order
+        self._parameters = order.parameters
+        self._process = process
+        self._reporter = reporter
+        self._kafka = kafka
+        self._settings = settings
+        self._data_directory = directory / DATA_DIRECTORY
+        self._stopwatch = stopwatch
+
+    def train(self) -> Outcome:
+        """Return the outcome; raise FailedError, AttemptOverError or PlatformError."""
+        built = self._process.build()
+        self._stopwatch.mark("built")
+        self._reporter.progress("waiting")
+        announced = self._await_announcement()
+        self._stopwatch.mark("announced")
+        deadline = Deadline.after(self._parameters.deadline_seconds)
+        self._reporter.progress("training")
+        dataset = self._prepare(announced, built, deadline)
+        self._stopwatch.mark("read")
+        trained = self._process.train(
+            self._parameters,
+            deadline=deadline,
+            on_step=lambda: self._stopwatch.mark("first step"),
+            on_epoch=self._report_epoch,
+        )
+        self._stopwatch.mark("trained")
+        return self._outcome(announced, dataset, trained)
+
+    def _await_announcement(self) -> ControlMessage:
+        order = self._order
+        logger.info("waiting for the stream", control_topic=order.control_topic)
+        with AnnouncementReader(
+            kafka=self._kafka,
+            topic=order.control_topic,
+            since=order.announced_since,
+            deployment_id=order.deployment_id,
+        ) as reader:
+            while True:
+                self._process.raise_if_lost()
+                announced = reader.poll(POLL_SECONDS)
+                if announced is not None:
+                    return announced
+
+    def _prepare(
+        self, announced: ControlMessage, built: Built, deadline: Deadline
+    ) -> Dataset:
+        """Read, check, split and save the records for the model's process."""
+        records = self._read(announced, deadline)
+        logger.info("the stream is read", records=len(records.features))
+        check_suitability(records, built.check, built.labels)
+        parts = self._split(records, announced)
+        dataset = Dataset(records.features, records.labels, parts)
+        dataset.save(self._data_directory)
+        return dataset
+
+    def _read(self, announced: ControlMessage, deadline: Deadline) -> Records:
+        if not announced.ranges:
+            raise StreamError(
+                FailureReason.BAD_STREAM,
+                f"the topic {announced.topic!r} was announced without ranges: a training "
+                "needs them, as topic:partition:start:end",
+            )
+        collector = RecordCollector(announced)
+        with (
+            _paused_garbage_collection(),
+            RangeReader(
+                kafka=self._kafka,
+                patience_seconds=self._settings.data_patience_seconds,
+                deadline=deadline,
+            ) as reader,
+        ):
+            for wanted in announced.ranges:
+                for batch in reader.read(wanted):
+                    collector.add(batch)
+        return collector.finish()
+
+    def _split(self, records: Records, announced: ControlMessage) -> Split:
+        """Split by the deployment's rates where it has them, else by the stream's."""
+        wanted = self._parameters
+        validation = _either(wanted.validation_rate, announced.validation_rate)
+        test = _either(wanted.test_rate, announced.test_rate)
+        count = len(records.features)
+        parts = split(
+            count,
+            records.labels,
+            validation_rate=validation,
+            test_rate=test,
+            strategy=wanted.split,
+            seed=wanted.seed,
+        )
+        if not len(parts.training):
+            raise StreamError(
+                FailureReason.BAD_STREAM,
+                f"{count} records with validation_rate {validation:g} and test_rate "
+                f"{test:g} leave none to train on: send more, or lower the rates",
+            )
+        return parts
+
+    def _report_epoch(self, report: EpochReport) -> None:
+        logger.info(
+            "epoch", number=report.epoch, of=self._parameters.epochs, **report.values
+        )
+        self._reporter.epoch(report)
+
+    def _outcome(
+        self, announced: ControlMessage, dataset: Dataset, trained: Trained
+    ) -> Outcome:
+        watch = self._stopwatch
+        timings = Timings(
+            build=watch.between("start", "built"),
+            read=watch.between("announced", "read"),
+            first_step=watch.between("announced", "first step"),
+            fit=trained.fit_seconds,
+            evaluate=trained.evaluate_seconds,
+            total=watch.between("start", "trained"),
+        )
+        result = TrainingResult(
+            training=trained.training,
+            validation=trained.validation,
+            test=trained.test,
+            counts=dataset.counts,
+            timings=timings,
+            stream=announced.model_dump(mode="json"),
+            input_shape=list(dataset.features.shape[1:]),
+            versions=trained.versions,
+        )
+        return Outcome(result, trained.confusion_matrix)
+
+
+def deliver(outcome: Outcome, *, directory: Path, reporter: Reporter) -> None:
+    """Upload the model and hand in the result; return once the API has accepted it.
+
+    To be called when the model's process has ended, so that nothing changes the file.
+    """
+    path = directory / MODEL_FILE
+    if path.is_symlink() or not path.is_file():
+        raise ModelCodeError(f"the model's code left no file {MODEL_FILE}")
+    artifact = reporter.artifact(path)
+    reporter.result(
+        ResultReport(
+            result=outcome.result,
+            confusion_matrix=outcome.confusion_matrix,
+            artifact_sha256=artifact.sha256,
+        )
+    )
+    logger.info("the result is accepted", model_bytes=artifact.size_bytes)
+
+
+def _either(wanted: float | None, announced: float) -> float:
+    return announced if wanted is None else wanted
+
+
+@contextmanager
+def _paused_garbage_collection() -> Iterator[None]:
+    """Many small objects come and stay while records are collected; none is garbage."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
