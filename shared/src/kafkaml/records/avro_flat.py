@@ -187,7 +187,8 @@ def _spread(records: Array, run: _Run, table: Array) -> None:
     """Write the fields of structured records into the columns of a table."""
     for column, name in zip(run.columns, run.dtype.names or (), strict=True):
         field = records[name]
-        table[:, column] = field != 0 if run.dtype[name].kind == "u" else field
+        with np.errstate(invalid="ignore"):  # a signalling NaN is no error
+            table[:, column] = field != 0 if run.dtype[name].kind == "u" else field
 
 
 def _step_bytes(step: _Run | _Varint, table: Array) -> tuple[Bytes, NDArray[np.bool_]]:

@@ -34,7 +34,7 @@ class RawCodec:
         part = "key" if prefix == "label" else "value"
         type_name = config.get(f"{prefix}_type")
         reshape = config.get(f"{prefix}_reshape")
-        if type_name in TEXT_NAMES:
+        if isinstance(type_name, str) and type_name in TEXT_NAMES:
             shape = shape_of(reshape, f"{prefix}_reshape", item_bytes=1) or ()
             return TextCodec(shape=shape, part=part)
         dtype = dtype_of(type_name, f"{prefix}_type")

@@ -98,7 +98,7 @@ class StreamWriter:
         self._producer.close()
 
     def _ensure(self, topic: str, partitions: int) -> int:
-        admin = AdminClient(librdkafka_config(self._settings))
+        admin = AdminClient({**librdkafka_config(self._settings), "log_level": 3})
         return ensure_topic(admin, topic, partitions=partitions, timeout=self._timeout)
 
     def _poll(self) -> None:
