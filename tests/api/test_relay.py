@@ -334,10 +334,15 @@ async def test_a_lost_database_session_is_replaced(
 
 
 @pytest.fixture
-def own_broker(tmp_path: Path) -> Iterator[Kafka]:
+def own_port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def own_broker(own_port: int, tmp_path: Path) -> Iterator[Kafka]:
     """A broker that the test may stop; not started."""
-    port = free_port()
-    broker = Kafka(directory=tmp_path, port=port, controller_port=free_port(taken=[port]))
+    controller_port = free_port(taken=[own_port])
+    broker = Kafka(directory=tmp_path, port=own_port, controller_port=controller_port)
     yield broker
     broker.stop()
 
@@ -345,10 +350,11 @@ def own_broker(tmp_path: Path) -> Iterator[Kafka]:
 async def test_nothing_is_lost_while_the_broker_is_away(
     engine: AsyncEngine,
     own_broker: Kafka,
+    own_port: int,
     postgres_url: str,
     topic_name: Callable[[str], str],
 ) -> None:
-    settings = make_settings(postgres_url, own_broker.bootstrap_servers, topic_name)
+    settings = make_settings(postgres_url, f"127.0.0.1:{own_port}", topic_name)
     topic = settings.events_topic
 
     async def write(count: int) -> None:
@@ -369,7 +375,7 @@ async def test_nothing_is_lost_while_the_broker_is_away(
         await asyncio.to_thread(own_broker.start)
         await wait_empty(engine)
 
-    records = await read_all(own_broker.bootstrap_servers, topic)
+    records = await read_all(settings.bootstrap_servers, topic)
     await assert_all_in_order(engine, records)
 
 

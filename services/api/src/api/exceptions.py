@@ -87,9 +87,12 @@ class BadCursorError(ValidationFailedError):
     code = "bad-cursor"
     title = "The cursor is not valid"
 
-    def __init__(self) -> None:
-        message = "use next_cursor of the page before, or none for the first page"
-        super().__init__([FieldError(location="query.cursor", message=message)])
+    def __init__(
+        self,
+        location: str = "query.cursor",
+        message: str = "use next_cursor of the page before, or none for the first page",
+    ) -> None:
+        super().__init__([FieldError(location=location, message=message)])
 
 
 class UnauthenticatedError(ApiError):
