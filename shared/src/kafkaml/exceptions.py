@@ -5,6 +5,7 @@ KafkaMLError
 ├── FormatError             a format, its configuration or a schema is not usable
 ├── DeliveryError           Kafka did not take every record of a sink
 ├── TopicError              a topic could not be made or is not ready
+├── PredictionError         an inference answered a record with an error
 └── ClientError             a call of the HTTP API failed
     ├── ApiUnavailableError     no answer, or one that says "later"
     ├── ProblemError            the API refused, with a problem document
@@ -35,6 +36,10 @@ class DeliveryError(KafkaMLError):
 
 class TopicError(KafkaMLError):
     """A topic could not be made, or did not become ready in time."""
+
+
+class PredictionError(KafkaMLError):
+    """An inference answered a record with an error; the text names the record and why."""
 
 
 class ClientError(KafkaMLError):

@@ -7,14 +7,13 @@ from itertools import cycle, repeat
 from typing import Any
 
 from confluent_kafka import KafkaException, Producer
-from confluent_kafka.admin import AdminClient
 
 from kafkaml.config import KafkaSettings
 from kafkaml.control import ControlMessage, TopicRange
 from kafkaml.exceptions import DeliveryError
 from kafkaml.kafka import librdkafka_config
 from kafkaml.sinks.deliveries import Deliveries
-from kafkaml.sinks.topics import ensure_topic
+from kafkaml.topics import ensure_topic
 
 _RECORDS_PER_POLL = 1000
 _GRACE_SECONDS = 5.0
@@ -98,8 +97,9 @@ class StreamWriter:
         self._producer.close()
 
     def _ensure(self, topic: str, partitions: int) -> int:
-        admin = AdminClient({**librdkafka_config(self._settings), "log_level": 3})
-        return ensure_topic(admin, topic, partitions=partitions, timeout=self._timeout)
+        return ensure_topic(
+            self._settings, topic, partitions=partitions, timeout=self._timeout
+        )
 
     def _poll(self) -> None:
         self._producer.poll(0)

@@ -6,8 +6,11 @@ from datetime import timedelta
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from kafkaml.config import KafkaSettings
 from kafkaml.exceptions import TopicError
+from kafkaml.kafka import librdkafka_config
 
+_LOG_ERRORS = 3
 _PAUSE_SECONDS = 0.1
 _MEANWHILE_MADE = KafkaError.TOPIC_ALREADY_EXISTS
 _PASSING = {
@@ -20,21 +23,36 @@ _PASSING = {
 
 
 def ensure_topic(
-    admin: AdminClient, name: str, *, partitions: int, timeout: timedelta
+    settings: KafkaSettings, name: str, *, partitions: int, timeout: timedelta
 ) -> int:
     """Make a topic unless it is there, and return its number of partitions.
 
     Returns when each partition has a leader. Raises TopicError if that takes longer than
     `timeout`, or if Kafka refuses.
     """
+    return _ready(settings, name, partitions, timeout)
+
+
+def wait_for_topic(settings: KafkaSettings, name: str, *, timeout: timedelta) -> int:
+    """Wait until a topic is there and each partition has a leader; return their number.
+
+    Raises TopicError if that takes longer than `timeout`.
+    """
+    return _ready(settings, name, None, timeout)
+
+
+def _ready(
+    settings: KafkaSettings, name: str, partitions: int | None, timeout: timedelta
+) -> int:
+    admin = AdminClient({**librdkafka_config(settings), "log_level": _LOG_ERRORS})
     deadline = time.monotonic() + timeout.total_seconds()
     while (left := deadline - time.monotonic()) > 0:
         try:
             leaders = _leaders(admin, name, left)
-            if leaders is None:
-                _create(admin, name, partitions, left)
-            elif leaders and all(leaders):
+            if leaders and all(leaders):
                 return len(leaders)
+            if leaders is None and partitions is not None:
+                _create(admin, name, partitions, left)
         except KafkaException as e:
             error = e.args[0]
             if error.code() not in _PASSING:
@@ -42,7 +60,8 @@ def ensure_topic(
         time.sleep(_PAUSE_SECONDS)
     raise TopicError(
         f"the topic {name} was not ready after {timeout.total_seconds():g} seconds: "
-        "check that Kafka runs and that its address is right"
+        "check that the topic is there, that Kafka runs, and that its address "
+        f"{settings.bootstrap_servers} is right"
     )
 
 
