@@ -29,8 +29,16 @@ NAMES = {
     "anext": "next",
     "aread": "read",
     "asynccontextmanager": "contextmanager",
+    "push_async_exit": "push",
 }
-FIXES = ("--quiet", "--fix", "--unsafe-fixes", "--select", "I,F401,SIM117,UP028")
+FIXES = (
+    "--quiet",
+    "--exit-zero",
+    "--fix",
+    "--unsafe-fixes",
+    "--select",
+    "I,C416,F401,SIM117,UP028",
+)
 DROPPED_COMMENT = re.compile(r"#\s*noqa: ASYNC")
 PROSE = (
     (re.compile(r"\bAsync(?=[A-Z])"), ""),
