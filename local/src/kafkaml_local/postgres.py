@@ -119,11 +119,10 @@ class Postgres:
         """Make the data folder in one step, so that a broken attempt leaves nothing."""
         if self._data.exists():
             return
-        make_private_folder(self._directory)
+        self._password()
         unfinished = self._directory / "data.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
-        self._password()
         command = [*_drop_root(), str(BINARIES / "initdb"), "-D", str(unfinished)]
         command += ["-U", USER, "--auth=scram-sha-256", f"--pwfile={self._password_file}"]
         command += ["--encoding=UTF8", "--locale=C"]
@@ -157,6 +156,7 @@ class Postgres:
 
     def _password(self) -> str:
         if not self._password_file.exists():
+            make_private_folder(self._directory)
             write_private(self._password_file, secrets.token_urlsafe(32))
         return self._password_file.read_text(encoding="utf-8")
 

@@ -91,12 +91,11 @@ class BackgroundProcess:
     def find(self) -> psutil.Process | None:
         """Return the process if it runs."""
         identity = self._identity()
-        if identity is None:
-            return None
-        process = identity.find()
+        process = identity.find() if identity else None
         if process is None and self._child is not None:
             # The threads of a dying child may outlive its first one for a moment.
-            self._child.wait(timeout=REAP_SECONDS)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(timeout=REAP_SECONDS)
         return process
 
     def is_running(self) -> bool:
