@@ -18,8 +18,8 @@ from kafkaml.kafka import librdkafka_config
 from kafkaml.schemas.workloads import WantedTopic
 
 READY_TIMEOUT = timedelta(seconds=30)
+REQUEST_TIMEOUT = timedelta(seconds=10)
 REMEMBERED = timedelta(minutes=1)
-_REQUEST_TIMEOUT_SECONDS = 10
 _PAUSE_SECONDS = 0.1
 _DEFAULT_OF_BROKER = -1
 
@@ -43,9 +43,14 @@ class KafkaTopics:
     """
 
     def __init__(
-        self, *, settings: KafkaSettings, ready_timeout: timedelta = READY_TIMEOUT
+        self,
+        *,
+        settings: KafkaSettings,
+        ready_timeout: timedelta = READY_TIMEOUT,
+        request_timeout: timedelta = REQUEST_TIMEOUT,
     ) -> None:
         self._settings = settings
+        self._request_seconds = request_timeout.total_seconds()
         self._ready_timeout = ready_timeout
         self._client: AdminClient | None = None
         self._ready: dict[WantedTopic, float] = {}
@@ -70,7 +75,7 @@ class KafkaTopics:
         pending, problem = [], ""
         states = self._admin().describe_topics(
             TopicCollection([topic.name for topic in topics]),
-            request_timeout=_REQUEST_TIMEOUT_SECONDS,
+            request_timeout=self._request_seconds,
         )
         for topic in topics:
             reason = await self._missing(topic, states[topic.name])
@@ -99,7 +104,7 @@ class KafkaTopics:
             replication_factor=_DEFAULT_OF_BROKER,
         )
         futures = self._admin().create_topics(
-            [request], request_timeout=_REQUEST_TIMEOUT_SECONDS
+            [request], request_timeout=self._request_seconds
         )
         logger.info("making a topic", topic=topic.name, partitions=topic.partitions)
         return await _outcome(futures, topic) or "it was just made"
@@ -107,7 +112,7 @@ class KafkaTopics:
     async def _grow(self, topic: WantedTopic, partitions: int) -> str:
         request = NewPartitions(topic.name, topic.partitions)
         futures = self._admin().create_partitions(
-            [request], request_timeout=_REQUEST_TIMEOUT_SECONDS
+            [request], request_timeout=self._request_seconds
         )
         logger.warning(
             "adding partitions to a topic: keys may move to other partitions",
@@ -126,7 +131,7 @@ class KafkaTopics:
 
 async def _result(future: Future[Any]) -> Any:
     # librdkafka ends every request by itself; the second limit is for a lost callback.
-    async with asyncio.timeout(_REQUEST_TIMEOUT_SECONDS + 5):
+    async with asyncio.timeout(2 * REQUEST_TIMEOUT.total_seconds()):
         return await asyncio.wrap_future(future)
 
 

@@ -14,10 +14,25 @@ RECOVERED = timedelta(minutes=10)
 def read_replica(directory: ReplicaDirectory) -> Replica | None:
     """Return the replica; None if no trace of a start is in the folder."""
     # The lock first: a runner writes how it ended before it lets go of the lock.
-    is_locked = directory.is_locked()
+    if directory.is_locked():
+        return _replica(directory, directory.read("run") or {}, phase=Phase.RUNNING)
+    return _read_ended(directory)
+
+
+def restarts_after(directory: ReplicaDirectory) -> int:
+    """Return how many restarts in a row the next start is; 0 for the first start.
+
+    The caller holds the lock, so nothing runs.
+    """
+    replica = _read_ended(directory)
+    if replica is None or replica.started_at is None or replica.exited_at is None:
+        return 0
+    has_recovered = replica.exited_at - replica.started_at >= RECOVERED
+    return 0 if has_recovered else replica.restarts + 1
+
+
+def _read_ended(directory: ReplicaDirectory) -> Replica | None:
     run = directory.read("run")
-    if is_locked:
-        return _replica(directory, run or {}, phase=Phase.RUNNING)
     if run is None:
         return None
     end = directory.read("exit") or {}
@@ -30,15 +45,6 @@ def read_replica(directory: ReplicaDirectory) -> Replica | None:
         message=end.get("message", ""),
         exited_at=_time_of(end, "exited_at") or _last_sign_of_life(directory),
     )
-
-
-def restarts_after(directory: ReplicaDirectory) -> int:
-    """Return how many restarts in a row the next start is; 0 for the first start."""
-    replica = read_replica(directory)
-    if replica is None or replica.started_at is None or replica.exited_at is None:
-        return 0
-    has_recovered = replica.exited_at - replica.started_at >= RECOVERED
-    return 0 if has_recovered else replica.restarts + 1
 
 
 def _replica(

@@ -1,0 +1,157 @@
+
+import pytest
+
+from kafkaml.exceptions import ApiUnavailableError, TopicError
+from kafkaml.schemas.workloads import Phase, WantedTopic, WorkloadKind
+from orchestrator.executors.base import Replica
+from orchestrator.testing import FakeTopics
+
+from .builders import workload
+from .faults import Fault
+from .world import World
+
+TRAINING = workload(topics=[WantedTopic(name="in", partitions=3)])
+INFERENCE = workload(WorkloadKind.INFERENCE, replicas=2)
+
+
+async def test_what_is_wanted_is_started_with_its_topics_and_its_token(
+    world: World,
+) -> None:
+    world.api.want(TRAINING)
+    world.api.want(INFERENCE)
+    await world.passes(2)
+    assert world.running() == {
+        (TRAINING.name, 0),
+        (INFERENCE.name, 0),
+        (INFERENCE.name, 1),
+    }
+    assert world.topics.made == TRAINING.topics
+    environment = world.executor.environments[TRAINING.name, 0]
+    assert environment["KAFKA_ML_TOKEN"] in world.api.tokens
+    assert len(world.executor.started) == 3
+
+
+async def test_a_lost_attempt_is_reported_and_the_next_one_started(world: World) -> None:
+    world.api.want(TRAINING)
+    await world.passes()
+    world.executor.write_log(TRAINING.name, 0, b"epoch 1\n")
+    world.executor.end(TRAINING.name, exit_code=137, reason=None)
+    await world.passes(3)
+    assert world.running() == {(workload(attempt=2).name, 0)}
+    assert set(world.executor.replicas) == world.running()
+    assert world.api.logs[TRAINING.name, 0] == b"epoch 1\n"
+    [(name, observation)] = world.api.observations
+    assert (name, observation.phase, observation.exit_code) == (
+        TRAINING.name,
+        Phase.EXITED,
+        137,
+    )
+    assert "memory" in observation.message
+
+
+async def test_without_an_answer_of_the_api_nothing_is_started_or_stopped(
+    world: World,
+) -> None:
+    world.api.want(TRAINING)
+    await world.passes()
+    world.api.want(INFERENCE)
+    del world.api.workloads[TRAINING.name]
+    world.api.faults = ["refused"]
+    with pytest.raises(ApiUnavailableError):
+        await world.passes()
+    assert world.running() == {(TRAINING.name, 0)}
+
+
+async def test_a_foreign_workload_is_stopped_and_forgotten(world: World) -> None:
+    foreign = Replica("kafkaml-training-999-1", 0, Phase.RUNNING)
+    world.executor.replicas[foreign.name, 0] = foreign
+    await world.passes(3)
+    assert not world.executor.replicas
+
+
+async def test_one_broken_object_never_stops_the_others(world: World) -> None:
+    world.api.want(TRAINING)
+    world.api.want(INFERENCE)
+    world.executor.broken = {TRAINING.name}
+    summary = await world.reconciler.run_pass()
+    assert [action.name for action in summary.failed] == [TRAINING.name]
+    assert world.running() == {(INFERENCE.name, 0), (INFERENCE.name, 1)}
+
+
+async def test_a_broken_object_rests_and_is_tried_again(world: World) -> None:
+    world.api.want(TRAINING)
+    world.executor.broken = {TRAINING.name}
+    await world.passes(3)
+    assert len(world.api.tokens) == 1
+    world.executor.broken = set()
+    world.clock.advance()
+    await world.passes()
+    assert world.running() == {(TRAINING.name, 0)}
+
+
+async def test_a_start_that_fails_is_told_to_the_api(world: World) -> None:
+    world.api.want(TRAINING)
+    world.executor.broken = {TRAINING.name}
+    await world.passes()
+    [(_, observation)] = world.api.observations
+    assert observation.phase is Phase.BLOCKED
+    assert "is broken" in observation.message
+
+
+async def test_nothing_starts_before_its_topics_are_ready(world: World) -> None:
+    class NoTopics(FakeTopics):
+        async def ensure(self, topics: object) -> None:
+            raise TopicError("not allowed to make topics")
+
+    world.api.want(TRAINING)
+    summary = await world.another(NoTopics()).run_pass()
+    assert len(summary.failed) == 1
+    assert not world.api.tokens
+    assert not world.running()
+
+
+async def test_an_attempt_that_is_over_gets_no_token_and_is_not_started(
+    world: World,
+) -> None:
+    class Overtaken(FakeTopics):
+        async def ensure(self, topics: object) -> None:
+            del world.api.workloads[TRAINING.name]
+
+    world.api.want(TRAINING)
+    summary = await world.another(Overtaken()).run_pass()
+    assert not summary.failed
+    assert not world.executor.started
+
+
+async def test_a_restarted_orchestrator_starts_nothing_twice(world: World) -> None:
+    world.api.want(TRAINING)
+    await world.passes()
+    await world.another().run_pass()
+    assert len(world.executor.started) == 1
+
+
+async def test_an_ended_inference_is_reported_once_and_started_again(
+    world: World,
+) -> None:
+    world.api.want(INFERENCE)
+    await world.passes()
+    world.executor.end(INFERENCE.name, 1, exit_code=1, at=world.clock.now)
+    await world.passes(3)
+    assert world.running() == {(INFERENCE.name, 0)}
+    assert len(world.api.observations) == 1
+    world.clock.advance()
+    await world.passes()
+    assert len(world.running()) == 2
+
+
+@pytest.mark.parametrize("fault", ["refused", "answer lost"])
+async def test_a_report_that_fails_is_made_again(world: World, fault: Fault) -> None:
+    world.api.want(TRAINING)
+    await world.passes()
+    world.executor.end(TRAINING.name, exit_code=3)
+    world.api.faults = [None, fault]
+    await world.passes()
+    world.clock.advance()
+    await world.passes(3)
+    assert len(world.api.observations) == 1
+    assert not world.executor.replicas
