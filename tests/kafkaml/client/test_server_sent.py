@@ -15,14 +15,15 @@ STREAM = (
     b": hello\n\nid: 1\nevent: a\ndata: one\n\n"
     b"id: 2\r\ndata:two\r\ndata: more\r\n\r\n"
     b"data: \xe2\x80\xa8 \x0b three\r\r"
-    b"retry: 5\n\nid\ndata\n\n"
-    b"data: not finished"
+    b"retry: 5\n\nid\ndata\n\nid: 9\n\n"
+    b"id: 10\ndata: not finished"
 )
 MESSAGES = [
     ServerSentMessage("1", "one"),
     ServerSentMessage("2", "two\nmore"),
     ServerSentMessage("2", "\u2028 \x0b three"),
     ServerSentMessage("", ""),
+    ServerSentMessage("9", None),
 ]
 
 

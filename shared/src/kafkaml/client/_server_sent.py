@@ -13,10 +13,13 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 @dataclass(frozen=True, slots=True)
 class ServerSentMessage:
-    """One message; `id` is the last one that the stream named, "" if none."""
+    """One message; `id` is the last one that the stream named, "" if none.
+
+    A message without data only tells where the stream is.
+    """
 
     id: str
-    data: str
+    data: str | None
 
 
 class ServerSentParser:
@@ -30,6 +33,7 @@ class ServerSentParser:
         self._ended_with_return = False
         self._data: list[str] = []
         self._id = ""
+        self._id_is_new = False
         self._size = 0
 
     def feed(self, chunk: bytes) -> Iterator[ServerSentMessage]:
@@ -38,9 +42,11 @@ class ServerSentParser:
             if line:
                 self._read_field(line)
                 continue
-            if self._data:
-                yield ServerSentMessage(self._id, "\n".join(self._data))
+            if self._data or self._id_is_new:
+                data = "\n".join(self._data) if self._data else None
+                yield ServerSentMessage(self._id, data)
             self._data = []
+            self._id_is_new = False
             self._size = 0
 
     def _lines(self, chunk: bytes) -> list[bytes]:
@@ -61,3 +67,4 @@ class ServerSentParser:
             self._data.append(value)
         elif name == "id" and "\0" not in value:
             self._id = value
+            self._id_is_new = True

@@ -21,6 +21,6 @@ class WatchedEvent:
     def from_message(cls, message: ServerSentMessage) -> "WatchedEvent":
         """Read a message; raise ClientError if it holds no event."""
         try:
-            return cls(message.id, CloudEvent.from_structured(message.data))
+            return cls(message.id, CloudEvent.from_structured(message.data or ""))
         except ValueError as e:
             raise ClientError(f"the event stream holds something else: {e}") from e

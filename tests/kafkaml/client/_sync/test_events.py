@@ -88,6 +88,16 @@ def test_a_watch_survives_an_api_that_restarts(connect: Connect) -> None:
         assert (next(events)).cursor == "5"
 
 
+def test_a_watch_that_was_cut_before_the_first_event_misses_none(
+    connect: Connect,
+) -> None:
+    api = FakeApi(stream(b"id: 3\n\n"), stream(UNKNOWN))
+    client = connect(URL, transport=api)
+    with closing(client.events.watch()) as events:
+        assert (next(events)).cursor == "5"
+    assert api.last.headers["Last-Event-ID"] == "3"
+
+
 def test_a_watch_of_an_api_that_stays_away_ends(connect: Connect) -> None:
     api = FakeApi(*[stream(b"") for _ in range(50)])
     client = connect(URL, transport=api, retry_for=0.5)

@@ -133,15 +133,12 @@ class AsyncSession:
 
         return read(call, await self._repeat(put, self.tries(call)), shape)
 
-    async def listen(
-        self, call: Call, tries: Tries, *, silence_seconds: float
-    ) -> AsyncGenerator[bytes]:
-        """Yield an endless answer chunk by chunk; raise FailedTryError when it ends."""
+    async def listen(self, call: Call, *, silence_seconds: float) -> AsyncGenerator[bytes]:
+        """Yield an answer as it comes, without retries; a cut raises FailedTryError."""
         async with self._transport.stream(call, silence_seconds=silence_seconds) as answer:
             await _require_open_success(call, answer)
             async with aclosing(answer.chunks()) as chunks:
                 async for chunk in chunks:
-                    tries.succeed()
                     yield chunk
 
     def tries(self, call: Call) -> Tries:

@@ -7,7 +7,7 @@ from http import HTTPMethod
 from kafkaml.client._async._runtime import sleep
 from kafkaml.client._async._session import AsyncSession
 from kafkaml.client._calls import Call, pairs, place
-from kafkaml.client._retries import FailedTryError, Tries
+from kafkaml.client._retries import FailedTryError
 from kafkaml.client._server_sent import ServerSentMessage, ServerSentParser
 from kafkaml.client._watching import SILENCE_SECONDS, WatchedEvent
 from kafkaml.exceptions import ApiUnavailableError
@@ -39,22 +39,19 @@ class AsyncEvents:
         tries = self._session.tries(_listening(chosen, cursor))
         while True:
             try:
-                async with aclosing(
-                    self._messages(_listening(chosen, cursor), tries)
-                ) as messages:
+                async with aclosing(self._messages(_listening(chosen, cursor))) as messages:
                     async for message in messages:
-                        watched = WatchedEvent.from_message(message)
-                        cursor = watched.cursor or cursor
-                        yield watched
+                        tries.succeed()
+                        cursor = message.id or cursor
+                        if message.data is not None:
+                            yield WatchedEvent.from_message(message)
             except FailedTryError as failure:
                 pause = tries.pause_after(failure)
             await sleep(pause)
 
-    async def _messages(
-        self, call: Call, tries: Tries
-    ) -> AsyncGenerator[ServerSentMessage]:
+    async def _messages(self, call: Call) -> AsyncGenerator[ServerSentMessage]:
         parser = ServerSentParser()
-        listening = self._session.listen(call, tries, silence_seconds=SILENCE_SECONDS)
+        listening = self._session.listen(call, silence_seconds=SILENCE_SECONDS)
         async with aclosing(listening) as chunks:
             async for chunk in chunks:
                 for message in parser.feed(chunk):

@@ -131,16 +131,12 @@ class Session:
 
         return read(call, self._repeat(put, self.tries(call)), shape)
 
-    def listen(
-        self, call: Call, tries: Tries, *, silence_seconds: float
-    ) -> Generator[bytes]:
-        """Yield an endless answer chunk by chunk; raise FailedTryError when it ends."""
+    def listen(self, call: Call, *, silence_seconds: float) -> Generator[bytes]:
+        """Yield an answer as it comes, without retries; a cut raises FailedTryError."""
         with self._transport.stream(call, silence_seconds=silence_seconds) as answer:
             _require_open_success(call, answer)
             with closing(answer.chunks()) as chunks:
-                for chunk in chunks:
-                    tries.succeed()
-                    yield chunk
+                yield from chunks
 
     def tries(self, call: Call) -> Tries:
         """Return the tries that a call has."""

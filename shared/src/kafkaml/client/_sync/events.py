@@ -6,7 +6,7 @@ from contextlib import closing
 from http import HTTPMethod
 
 from kafkaml.client._calls import Call, pairs, place
-from kafkaml.client._retries import FailedTryError, Tries
+from kafkaml.client._retries import FailedTryError
 from kafkaml.client._server_sent import ServerSentMessage, ServerSentParser
 from kafkaml.client._sync._runtime import sleep
 from kafkaml.client._sync._session import Session
@@ -40,18 +40,19 @@ class Events:
         tries = self._session.tries(_listening(chosen, cursor))
         while True:
             try:
-                with closing(self._messages(_listening(chosen, cursor), tries)) as messages:
+                with closing(self._messages(_listening(chosen, cursor))) as messages:
                     for message in messages:
-                        watched = WatchedEvent.from_message(message)
-                        cursor = watched.cursor or cursor
-                        yield watched
+                        tries.succeed()
+                        cursor = message.id or cursor
+                        if message.data is not None:
+                            yield WatchedEvent.from_message(message)
             except FailedTryError as failure:
                 pause = tries.pause_after(failure)
             sleep(pause)
 
-    def _messages(self, call: Call, tries: Tries) -> Generator[ServerSentMessage]:
+    def _messages(self, call: Call) -> Generator[ServerSentMessage]:
         parser = ServerSentParser()
-        listening = self._session.listen(call, tries, silence_seconds=SILENCE_SECONDS)
+        listening = self._session.listen(call, silence_seconds=SILENCE_SECONDS)
         with closing(listening) as chunks:
             for chunk in chunks:
                 yield from parser.feed(chunk)
