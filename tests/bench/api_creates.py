@@ -1,4 +1,4 @@
-"""Create-requests per second of the API, over FastAPI and asyncpg with nothing in between."""
+"""Create-requests per second of the API, over FastAPI and asyncpg alone."""
 
 import asyncio
 import json

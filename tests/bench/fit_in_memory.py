@@ -1,4 +1,4 @@
-"""The baseline of training: Keras' own `fit` on arrays. Arguments: source, epochs, batch size."""
+"""The baseline of training: Keras' own `fit` on arrays, with a source given by path."""
 
 import json
 import runpy

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from tests.support.platform import RunningPlatform
 
@@ -57,15 +58,16 @@ def measure(platform: RunningPlatform) -> list[str]:
 
 
 def _median(results: list[TrainingResult], name: str) -> float:
-    return statistics.median(getattr(each.timings, name) for each in results)
+    seconds: list[float] = [getattr(each.timings, name) for each in results]
+    return statistics.median(seconds)
 
 
 def _train(
     client: Client,
     configuration_id: int,
     platform: RunningPlatform,
-    images: np.ndarray,
-    labels: np.ndarray,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
     round_number: int,
 ) -> TrainingResult:
     deployment = client.deployments.create(

@@ -169,5 +169,5 @@ def test_everything_is_found_again_after_down_and_up(
 
 def _avro(schema: object, record: dict[str, float | int]) -> bytes:
     buffer = io.BytesIO()
-    fastavro.schemaless_writer(buffer, fastavro.parse_schema(schema), record)  # type: ignore[arg-type]
+    fastavro.schemaless_writer(buffer, fastavro.parse_schema(schema), record)
     return buffer.getvalue()
