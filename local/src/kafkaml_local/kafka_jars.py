@@ -1,9 +1,12 @@
 """The jars of Kafka: fetched once from Maven Central, checked, kept in the user's cache."""
 
+import contextlib
 import hashlib
 import os
+import random
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +21,7 @@ from kafkaml_local.exceptions import DownloadError
 VERSION = "4.3.1"
 MAVEN_CENTRAL = "https://repo.maven.apache.org/maven2"
 MAVEN_VARIABLE = "KAFKA_ML_MAVEN_URL"
+PAUSES_SECONDS = (0.5, 2.0)
 
 Progress = Callable[[int, int], None]
 
@@ -99,14 +103,22 @@ def _fetch_into(
 
 
 def _fetch(jar: Jar, client: httpx.Client) -> bytes:
-    address = f"{os.environ.get(MAVEN_VARIABLE, MAVEN_CENTRAL).rstrip('/')}/{jar.path}"
+    for pause in PAUSES_SECONDS:
+        with contextlib.suppress(httpx.HTTPError):
+            return _download(jar, client)
+        time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
     try:
-        response = client.get(address).raise_for_status()
+        return _download(jar, client)
     except httpx.HTTPError as error:
         raise DownloadError(
-            f"{address} could not be fetched ({error}). Kafka is fetched once; "
+            f"{jar.name} could not be fetched ({error}). Kafka is fetched once; "
             f"set {MAVEN_VARIABLE} if this machine needs a mirror."
         ) from error
+
+
+def _download(jar: Jar, client: httpx.Client) -> bytes:
+    repository = os.environ.get(MAVEN_VARIABLE, MAVEN_CENTRAL).rstrip("/")
+    response = client.get(f"{repository}/{jar.path}").raise_for_status()
     if hashlib.sha256(response.content).hexdigest() != jar.sha256:
-        raise DownloadError(f"{address} is not the file that was published (SHA-256)")
+        raise DownloadError(f"{response.url} is not the file that was published (SHA-256)")
     return response.content
