@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Self
 
 import orjson
@@ -82,18 +82,16 @@ class EventReader:
         self._consumer = consumer
         self._topic = topic
 
-    async def bounds(self) -> dict[int, Bounds]:
-        """Return what each partition holds; nothing if there is no such topic."""
-        # Asking for a topic by name could make it, with the wrong number of partitions.
-        if self._topic not in await self._consumer.topics():
-            return {}
-        self._consumer.assign([TopicPartition(self._topic, 0)])
-        await self._consumer.end_offsets([TopicPartition(self._topic, 0)])
-        numbers = self._consumer.partitions_for_topic(self._topic) or {0}
-        partitions = [TopicPartition(self._topic, number) for number in sorted(numbers)]
-        begin = await self._consumer.beginning_offsets(partitions)
-        end = await self._consumer.end_offsets(partitions)
-        return {each.partition: Bounds(begin[each], end[each]) for each in partitions}
+    async def since(self, time: datetime) -> dict[int, int]:
+        """Return where each partition was at a time; nothing if there is no such topic."""
+        bounds = await self._bounds()
+        milliseconds = int(time.timestamp() * 1000)
+        asked = {TopicPartition(self._topic, number): milliseconds for number in bounds}
+        found = await self._consumer.offsets_for_times(asked) if asked else {}
+        positions = {number: each.end for number, each in bounds.items()}
+        return positions | {
+            partition.partition: each.offset for partition, each in found.items() if each
+        }
 
     async def resume(self, cursor: EventCursor) -> EventCursor:
         """Go to a position; return where that is now.
@@ -102,7 +100,7 @@ class EventReader:
         """
         positions = {
             number: each.clamp(cursor.positions.get(number, each.begin))
-            for number, each in (await self.bounds()).items()
+            for number, each in (await self._bounds()).items()
         }
         self._consumer.assign([TopicPartition(self._topic, each) for each in positions])
         for number, offset in positions.items():
@@ -134,6 +132,18 @@ class EventReader:
             except ValueError as e:
                 logger.warning("no event", offset=record.offset, error=str(e))
         return events
+
+    async def _bounds(self) -> dict[int, Bounds]:
+        # Asking for a topic by name could make it, with the wrong number of partitions.
+        if self._topic not in await self._consumer.topics():
+            return {}
+        self._consumer.assign([TopicPartition(self._topic, 0)])
+        await self._consumer.end_offsets([TopicPartition(self._topic, 0)])
+        numbers = self._consumer.partitions_for_topic(self._topic) or {0}
+        partitions = [TopicPartition(self._topic, number) for number in sorted(numbers)]
+        begin = await self._consumer.beginning_offsets(partitions)
+        end = await self._consumer.end_offsets(partitions)
+        return {each.partition: Bounds(begin[each], end[each]) for each in partitions}
 
     async def _positions(self) -> dict[int, int]:
         return {

@@ -12,6 +12,7 @@ from api.exceptions import UnavailableError
 from api.services.event_cursor import EventCursor
 from api.services.event_log import EventLog, EventReader, LoggedEvent
 from api.services.event_subscription import Delivery, EventFilter, Subscription
+from api.tables.base import utc_now
 from kafkaml.backoff import Backoff, is_set_within
 from kafkaml.config import KafkaSettings
 
@@ -20,6 +21,7 @@ MAX_REPLAYS = 20
 LIFETIME = timedelta(hours=1)
 READ_TIMEOUT = timedelta(milliseconds=500)
 TOPIC_POLL_SECONDS = 0.5
+LONGEST_DELAY = timedelta(seconds=2)
 
 logger = structlog.get_logger(__name__)
 
@@ -36,13 +38,14 @@ class EventStream:
         self._streams = asyncio.Semaphore(MAX_STREAMS)
         self._replays = asyncio.Semaphore(MAX_REPLAYS)
         self._position = EventCursor({})
-        self._topic_was_absent = False
+        self._started_at = utc_now()
         self._located = asyncio.Event()
         self._stopping = asyncio.Event()
         self._follower: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Follow the topic, as soon as Kafka is there, from its present end."""
+        """Follow what happens from now on, even if Kafka is there only later."""
+        self._started_at = utc_now()
         self._follower = asyncio.create_task(self._follow(), name="events")
 
     async def stop(self) -> None:
@@ -134,7 +137,7 @@ class EventStream:
         return self._position
 
     async def _follow(self) -> None:
-        backoff = Backoff()
+        backoff = Backoff(longest=LONGEST_DELAY)
         while not self._stopping.is_set():
             try:
                 async with self._log.open() as reader:
@@ -147,16 +150,10 @@ class EventStream:
                 await is_set_within(self._stopping, delay)
 
     async def _locate(self, reader: EventReader) -> None:
-        """Go to where the reader before was; the first goes to the end of the log."""
-        while not (bounds := await reader.bounds()):
-            # All that will be in a topic that does not exist yet is new.
-            self._topic_was_absent = True
+        """Go to where the reader before was; the first to when the stream was started."""
+        while not (first := await reader.since(self._started_at)):
             if await is_set_within(self._stopping, TOPIC_POLL_SECONDS):
                 return
-        first = {
-            number: each.begin if self._topic_was_absent else each.end
-            for number, each in bounds.items()
-        }
         known = {**first, **self._position.positions}
         self._position = await reader.resume(EventCursor(known))
         self._located.set()
