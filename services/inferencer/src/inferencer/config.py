@@ -30,7 +30,8 @@ class InferencerSettings(KafkaSettings, ClientSettings, LogSettings):
         default=15.0, gt=0, le=120, description="how long Kafka may take to keep an answer"
     )
     group_protocol: Literal["consumer", "classic"] = Field(
-        default="consumer", description="`classic` for brokers older than Kafka 4.0"
+        default="classic",
+        description="`consumer` lets the brokers (Kafka 4.0 or newer) decide about timing",
     )
     intra_op_threads: int = Field(
         default=0,

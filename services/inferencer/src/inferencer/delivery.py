@@ -69,14 +69,16 @@ class Delivery:
                 reply.about,
                 stage="deliver",
                 error=error.name(),
-                reason=f"Kafka refuses an answer of {len(reply.value or b'')} bytes: {error}",
+                reason=f"Kafka refuses the answer ({len(reply.value or b'')} bytes): "
+                f"{error.str()}",
             )
             for reply, error in refused
         ]
 
     def _shortened(self, refused: Iterable[Failure]) -> list[Reply]:
         return [
-            self._dead_letters.shorten(reply, reason=str(error)) for reply, error in refused
+            self._dead_letters.shorten(reply, reason=error.str())
+            for reply, error in refused
         ]
 
     def _send_all(self, replies: Sequence[Reply]) -> list[Failure]:

@@ -6,6 +6,7 @@ import sys
 import tempfile
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -23,11 +24,15 @@ from inferencer.factory import build_replica
 from inferencer.probes import probe_server
 from inferencer.report import Attempts, Reporter
 from kafkaml.client import Client
+from kafkaml.exceptions import ClientError
 from kafkaml.logging import configure_logging
 from kafkaml.schemas.attempts import InferenceOrder
 from kafkaml.schemas.states import ExitCode
 
 log = structlog.get_logger()
+
+# Short, because the reporter tries again and, unlike the client, hears SIGTERM meanwhile.
+CLIENT_RETRIES = timedelta(seconds=1)
 
 
 def main() -> None:
@@ -37,8 +42,7 @@ def main() -> None:
     stop = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: stop.set())
-    token = settings.token.get_secret_value() if settings.token else None
-    with Client(settings.url, token=token) as client:
+    with Client(retry_for=CLIENT_RETRIES) as client:
         code = run(settings=settings, attempts=client.attempts, stop=stop)
     log.info("replica ends", exit_code=code)
     sys.exit(code)
@@ -54,7 +58,7 @@ def run(*, settings: InferencerSettings, attempts: Attempts, stop: threading.Eve
     except UnusableOrderError as e:
         log.error("the inference cannot be served", reason=e.reason, error=str(e))  # noqa: TRY400 (the text says it all)
         return _failed(reporter, e)
-    except (AttemptRefusedError, KafkaClientLostError) as e:
+    except (AttemptRefusedError, KafkaClientLostError, ClientError) as e:
         log.error("the replica cannot go on", error=str(e))  # noqa: TRY400 (the text says it all)
         return ExitCode.RETRYABLE
     return ExitCode.DRAINED

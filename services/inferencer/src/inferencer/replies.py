@@ -1,5 +1,6 @@
 """From a batch of records to their answers and dead letters, without any Kafka."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -38,8 +39,14 @@ class ReplyMaker:
         replies = [self._undecodable(records[bad.index], bad) for bad in decoded.bad]
         if len(decoded.good):
             good = [records[index] for index in decoded.good.tolist()]
-            replies.extend(self._predicted(good, decoded.array))
+            replies.extend(self._predicted(good, self._shaped(decoded.array)))
         return replies
+
+    def _shaped(self, batch: Array) -> Array:
+        """Return the batch in the model's shape, if its records have that many numbers."""
+        wanted = self._engine.input_shape
+        fits = math.prod(batch.shape[1:]) == math.prod(wanted)
+        return batch.reshape(len(batch), *wanted) if fits else batch
 
     def _predicted(self, records: list[Record], batch: Array) -> Iterator[Reply]:
         with self._metrics.stage("predict"):

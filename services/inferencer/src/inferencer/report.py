@@ -13,7 +13,7 @@ from inferencer.exceptions import (
     UnusableOrderError,
 )
 from inferencer.pace import Backoff
-from kafkaml.exceptions import ApiUnavailableError, ProblemError
+from kafkaml.exceptions import ApiUnavailableError, ClientError, ProblemError
 from kafkaml.schemas.attempts import FailureReport, Order, ProgressReport
 
 log = structlog.get_logger()
@@ -68,11 +68,13 @@ class Reporter:
         try:
             self._answered(lambda: self._attempts.progress(report))
         except (AttemptOverError, AttemptRefusedError) as e:
-            self.over = e
-            self._stop.set()
-        except ProblemError as e:
-            self.over = AttemptRefusedError(str(e))
-            self._stop.set()
+            self._end(e)
+        except ClientError as e:
+            self._end(AttemptRefusedError(str(e)))
+
+    def _end(self, error: AttemptOverError | AttemptRefusedError) -> None:
+        self.over = error
+        self._stop.set()
 
     def _answered(self, call: Callable[[], AnswerT]) -> AnswerT:
         backoff = Backoff()
@@ -83,14 +85,18 @@ class Reporter:
                 pause = backoff.seconds()
                 log.warning("the API is away, trying again", error=str(e), seconds=pause)
             except ProblemError as e:
-                raise _translated(e) from e
+                _raise_lasting(e)
+                pause = backoff.seconds()
+                log.warning("the API failed, trying again", error=str(e), seconds=pause)
             if self._stop.wait(pause):
                 raise AttemptOverError("told to stop while the API was away")
 
 
-def _translated(error: ProblemError) -> Exception:
+def _raise_lasting(error: ProblemError) -> None:
+    """Raise what a refusal means, unless it is a failure that may pass."""
     if error.problem.code == "attempt-over":
-        return AttemptOverError(str(error))
+        raise AttemptOverError(str(error)) from error
     if error.problem.status in {401, 403}:
-        return AttemptRefusedError(str(error))
-    return error
+        raise AttemptRefusedError(str(error)) from error
+    if error.problem.status < 500:
+        raise error

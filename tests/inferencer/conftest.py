@@ -1,0 +1,33 @@
+"""Topics and orders of one test."""
+
+import itertools
+import secrets
+from collections.abc import Callable
+
+import pytest
+
+from kafkaml.schemas.attempts import InferenceOrder
+
+from .orders import inference_order
+from .topics import Topics
+
+_ids = itertools.count(secrets.randbits(30) + 1)
+
+
+@pytest.fixture
+def topics(kafka_bootstrap: str) -> Topics:
+    return Topics(kafka_bootstrap)
+
+
+@pytest.fixture
+def order(topics: Topics, topic_name: Callable[[str], str]) -> InferenceOrder:
+    """An inference of its own, with an input topic of four partitions."""
+    order = inference_order(
+        inference_id=next(_ids),
+        input_topic=topic_name("in"),
+        output_topic=topic_name("out"),
+    )
+    topics.create(order.input_topic, 4)
+    topics.create(order.output_topic, 2)
+    topics.create(order.dead_letter_topic, 2)
+    return order
