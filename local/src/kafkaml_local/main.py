@@ -107,6 +107,8 @@ def logs(
         with log.open(encoding="utf-8", errors="replace") as stream:
             typer.echo("".join(deque(stream, maxlen=lines)), nl=False)
             while follow:
+                if log.stat().st_size < stream.tell():  # it was full, and was cut
+                    stream.seek(0)
                 typer.echo(stream.read(), nl=False)
                 time.sleep(FOLLOW_SECONDS)
 
