@@ -1,6 +1,7 @@
+from pydantic import SecretStr
+
 from orchestrator.builders.environment import EnvironmentBuilder
 from orchestrator.config import Settings
-from pydantic import SecretStr
 
 from .builders import workload
 

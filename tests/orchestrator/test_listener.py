@@ -7,9 +7,9 @@ from aiokafka import AIOKafkaProducer
 
 from kafkaml import events
 from kafkaml.config import KafkaSettings
+from kafkaml.schemas.workloads import WantedTopic
 from orchestrator.listener import EventListener
 from orchestrator.topics import KafkaTopics
-from kafkaml.schemas.workloads import WantedTopic
 
 QUEUED = events.TrainingQueued(id=1, deployment_id=1, attempt=1)
 PROGRESSED = events.TrainingProgressed(
@@ -30,7 +30,10 @@ async def publish(settings: KafkaSettings, *facts: events.DomainEvent) -> None:
     try:
         for each in map(events.CloudEvent.of, facts):
             await producer.send_and_wait(
-                settings.events_topic, each.to_value(), each.to_key(), headers=each.to_headers()
+                settings.events_topic,
+                each.to_value(),
+                each.to_key(),
+                headers=each.to_headers(),
             )
     finally:
         await producer.stop()

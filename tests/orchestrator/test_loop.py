@@ -37,7 +37,7 @@ async def looping(
 
 async def running(world: World, number: int) -> None:
     async with asyncio.timeout(5):
-        while len(world.running()) != number:  # noqa: ASYNC110 - there is no event for that
+        while len(world.running()) != number:
             await asyncio.sleep(0.01)
 
 
@@ -80,7 +80,7 @@ async def test_a_pass_that_went_through_leaves_a_heartbeat(
     heartbeat = tmp_path / "heartbeat"
     async with looping(world, HOUR, heartbeat):
         async with asyncio.timeout(5):
-            while not heartbeat.exists():  # noqa: ASYNC110 - there is no event for that
+            while not heartbeat.exists():
                 await asyncio.sleep(0.01)
     assert world.metrics.registry.get_sample_value(
         "kafkaml_orchestrator_last_success_timestamp_seconds"

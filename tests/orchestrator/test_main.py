@@ -36,10 +36,10 @@ class WorkloadsServer(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     server: WorkloadsServer
 
-    def do_GET(self) -> None:  # noqa: N802 - the name that the base class looks for
+    def do_GET(self) -> None:
         self._answer(200, WorkloadList(items=self.server.wanted).model_dump_json())
 
-    def do_POST(self) -> None:  # noqa: N802 - likewise
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.path.endswith("/token"):
             self._answer(201, json.dumps({"token": "of-the-attempt"}))
@@ -47,7 +47,7 @@ class Handler(BaseHTTPRequestHandler):
             self.server.observations.append(json.loads(body))
             self._answer(204, "")
 
-    def do_PUT(self) -> None:  # noqa: N802 - likewise
+    def do_PUT(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self._answer(204, "")
 
@@ -92,9 +92,7 @@ def orchestrator(
         "KAFKA_ML_TRAINER_COMMAND": json.dumps([sys.executable, "-u", "-c", SCRIPT]),
         "KAFKA_ML_PASS_INTERVAL": "0.1",
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "orchestrator.main"], env=environment
-    )
+    process = subprocess.Popen([sys.executable, "-m", "orchestrator.main"], env=environment)
     try:
         yield process
     finally:

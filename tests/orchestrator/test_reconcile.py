@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 
 import pytest
 
@@ -100,7 +101,8 @@ async def test_a_start_that_fails_is_told_to_the_api(world: World) -> None:
 
 async def test_nothing_starts_before_its_topics_are_ready(world: World) -> None:
     class NoTopics(FakeTopics):
-        async def ensure(self, topics: object) -> None:
+        async def ensure(self, topics: Sequence[WantedTopic]) -> None:
+            await super().ensure(topics)
             raise TopicError("not allowed to make topics")
 
     world.api.want(TRAINING)
@@ -114,7 +116,8 @@ async def test_an_attempt_that_is_over_gets_no_token_and_is_not_started(
     world: World,
 ) -> None:
     class Overtaken(FakeTopics):
-        async def ensure(self, topics: object) -> None:
+        async def ensure(self, topics: Sequence[WantedTopic]) -> None:
+            await super().ensure(topics)
             del world.api.workloads[TRAINING.name]
 
     world.api.want(TRAINING)

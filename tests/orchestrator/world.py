@@ -49,5 +49,3 @@ class World:
 
     def running(self) -> set[tuple[str, int]]:
         return {slot for slot, it in self.executor.replicas.items() if it.is_running}
-
-

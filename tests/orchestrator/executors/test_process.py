@@ -206,7 +206,7 @@ async def kill_runner(machine: Machine) -> None:
     runner = machine.replica_directory(TRAINING).identity("run")
     assert runner is not None
     runner.send(signal.SIGKILL)
-    while runner.is_alive:  # noqa: ASYNC110 - there is no event for that
+    while runner.is_alive:
         await asyncio.sleep(0.01)
 
 
@@ -245,7 +245,7 @@ time.sleep(60)
     assert child is not None
     await kill_runner(machine)
     child.send(signal.SIGKILL)
-    while child.is_alive:  # noqa: ASYNC110 - there is no event for that
+    while child.is_alive:
         await asyncio.sleep(0.01)
     assert (await executor.list())[0].is_running
     await executor.stop(TRAINING.name, 0)

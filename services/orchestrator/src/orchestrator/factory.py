@@ -19,6 +19,7 @@ from orchestrator.reconcile import Reconciler
 from orchestrator.topics import KafkaTopics
 
 API_TIMEOUT = timedelta(seconds=10)
+LISTENER_TIMEOUT = timedelta(seconds=5)
 
 
 class Orchestrator:
@@ -34,9 +35,13 @@ class Orchestrator:
 
     async def run(self) -> None:
         """Run until `stop` is called; what runs is left running."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._listener.run(self._stop))
-            tasks.create_task(self._loop.run(self._stop))
+        listening = asyncio.create_task(self._listener.run(self._stop))
+        try:
+            await self._loop.run(self._stop)
+        finally:
+            # It has nothing to finish, and may be waiting for a broker that is away.
+            listening.cancel()
+            await asyncio.wait({listening}, timeout=LISTENER_TIMEOUT.total_seconds())
 
     def stop(self) -> None:
         """End after the pass at hand; calling it again does no harm."""

@@ -1,11 +1,9 @@
 """Wakes the loop when an event says that something else may be wanted now."""
 
 import asyncio
-from datetime import timedelta
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from kafkaml import events
 from kafkaml.backoff import Backoff, is_set_within
@@ -24,7 +22,7 @@ _QUIET = {
         events.InferenceServing,
     )
 }
-_POLL = timedelta(seconds=1)
+_POLL_MILLISECONDS = 500
 
 logger = structlog.stdlib.get_logger(__name__)
 
@@ -46,31 +44,32 @@ class EventListener:
         while not stop.is_set():
             try:
                 await self._listen(stop)
-            except (KafkaError, OSError) as e:
+            except Exception as e:  # noqa: BLE001 - the loop turns without it
                 delay = self._backoff.next_delay()
-                logger.warning("no events", error=str(e), retry_seconds=round(delay, 1))
+                logger.warning(
+                    "no events",
+                    error=str(e) or type(e).__name__,
+                    retry_seconds=round(delay, 1),
+                )
                 await is_set_within(stop, delay)
             finally:
                 self.is_listening.clear()
 
     async def _listen(self, stop: asyncio.Event) -> None:
         consumer = AIOKafkaConsumer(
+            self._settings.events_topic,
             **aiokafka_config(self._settings),
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="latest",
         )
         try:
+            # Without a group, starting assigns all partitions, or fails if there are none.
             await consumer.start()
-            if await self._assign_end(consumer, stop):
-                self.is_listening.set()
-                self._backoff.reset()
-                # Something may have happened while nobody listened.
-                self._wake.set()
+            await consumer.seek_to_end()
+            self._greet()
             while not stop.is_set():
-                batches = await consumer.getmany(
-                    timeout_ms=_POLL // timedelta(milliseconds=1)
-                )
+                batches = await consumer.getmany(timeout_ms=_POLL_MILLISECONDS)
                 if any(
                     _is_waking(record) for batch in batches.values() for record in batch
                 ):
@@ -78,19 +77,12 @@ class EventListener:
         finally:
             await consumer.stop()
 
-    async def _assign_end(self, consumer: AIOKafkaConsumer, stop: asyncio.Event) -> bool:
-        """Assign all partitions at their ends; False if stopped before there were any."""
-        topic = self._settings.events_topic
-        while not stop.is_set():
-            await consumer.topics()
-            if numbers := consumer.partitions_for_topic(topic):
-                partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
-                consumer.assign(partitions)
-                await consumer.seek_to_end(*partitions)
-                logger.info("listening for events", topic=topic, partitions=len(partitions))
-                return True
-            await is_set_within(stop, _POLL.total_seconds())
-        return False
+    def _greet(self) -> None:
+        logger.info("listening for events", topic=self._settings.events_topic)
+        self._backoff.reset()
+        self.is_listening.set()
+        # Something may have happened while nobody listened.
+        self._wake.set()
 
 
 def _is_waking(record: ConsumerRecord) -> bool:

@@ -1,0 +1,29 @@
+from datetime import timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from kafkaml.schemas.workloads import WorkloadKind
+from orchestrator.config import Settings
+
+
+@pytest.mark.parametrize("text", ["0.5", "PT0.5S"])
+def test_durations_are_seconds_or_iso_8601(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("KAFKA_ML_PASS_INTERVAL", text)
+    assert Settings().pass_interval == timedelta(seconds=0.5)
+
+
+def test_a_duration_of_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_ML_PASS_INTERVAL", "0")
+    with pytest.raises(ValidationError):
+        Settings()
+
+
+def test_commands_can_be_set_per_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_ML_TRAINER_COMMAND", '["nice", "trainer"]')
+    commands = Settings().commands
+    assert commands[WorkloadKind.CHECK] == ["nice", "trainer"]
+    assert commands[WorkloadKind.TRAINING] == ["nice", "trainer"]
+    assert commands[WorkloadKind.INFERENCE][1:] == ["-m", "inferencer.main"]
