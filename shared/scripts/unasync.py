@@ -48,18 +48,28 @@ PROSE = (
 
 def main() -> None:
     """Write the twins, or compare them with what is there."""
-    stale = [
-        target
-        for target, text in _twins()
+    twins = dict(_twins())
+    stale = {
+        target: text
+        for target, text in twins.items()
         if not target.exists() or target.read_text() != text
-    ]
+    }
+    orphans = [path for path in _synchronous_files() if path not in twins]
     if "--check" in sys.argv[1:]:
-        names = ", ".join(str(each.relative_to(ROOT)) for each in stale)
-        sys.exit(f"run shared/scripts/unasync.py: {names} differ" if stale else 0)
-    for target, text in _twins():
-        if target in stale:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text)
+        names = ", ".join(str(each.relative_to(ROOT)) for each in [*stale, *orphans])
+        sys.exit(f"run shared/scripts/unasync.py: {names} differ" if names else 0)
+    for target, text in stale.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+    for path in orphans:
+        path.unlink()
+
+
+def _synchronous_files() -> Iterator[Path]:
+    for folder in SOURCES:
+        for path in folder.with_name("_sync").rglob("*.py"):
+            if path.name not in BY_HAND:
+                yield path
 
 
 def _twins() -> Iterator[tuple[Path, str]]:

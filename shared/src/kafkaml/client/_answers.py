@@ -28,8 +28,8 @@ def require_success(call: Call, answer: Answer) -> Answer:
         raise FailedTryError(
             ApiUnavailableError(text),
             is_temporary=True,
-            # A rate limit and a full house are told before anything is done; the others
-            # may come from a proxy that lost the answer.
+            # A rate limit is told before anything is done; the others may come from a
+            # proxy that lost the answer.
             may_be_done=answer.status != HTTPStatus.TOO_MANY_REQUESTS,
             retry_after_seconds=_retry_after(answer),
         )
