@@ -30,7 +30,7 @@ from kafkaml.exceptions import (
 from kafkaml.kafka import librdkafka_config
 from kafkaml.records import Codec, feature_codec
 from kafkaml.records.base import Array
-from kafkaml.topics import wait_for_topic
+from kafkaml.topics import is_passing, wait_for_topic
 
 REQUEST_HEADER = "kafkaml-request"
 DEFAULT_TIMEOUT = timedelta(seconds=60)
@@ -202,7 +202,7 @@ class _Exchange:
             error = message.error()
             if error is None:
                 request.take(message, dead=message.topic() == self._dead_letter_topic)
-            elif not error.retriable():
+            elif not is_passing(error):
                 raise PredictionError(f"the answers cannot be read: {error.str()}")
 
     def close(self) -> None:
@@ -215,14 +215,20 @@ class _Exchange:
 
     def _end(self, topic: str, partition: int, timeout: timedelta) -> TopicPartition:
         place = TopicPartition(topic, partition)
-        try:
-            limits = self._consumer.get_watermark_offsets(place, timeout.total_seconds())
-        except KafkaException as e:
-            raise TopicError(f"{topic} cannot be read: {e.args[0].str()}") from e
-        if limits is None:
-            raise TopicError(f"the end of {topic} could not be read in time")
-        place.offset = limits[1]
-        return place
+        deadline = time.monotonic() + timeout.total_seconds()
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                limits = self._consumer.get_watermark_offsets(place, left)
+            except KafkaException as e:
+                # A broker can name the leader of a new partition before it is one.
+                if not is_passing(e.args[0]):
+                    raise TopicError(f"{topic} cannot be read: {e.args[0].str()}") from e
+                time.sleep(_READ_SECONDS)
+                continue
+            if limits is not None:
+                place.offset = limits[1]
+                return place
+        raise TopicError(f"the end of {topic} could not be read in time")
 
 
 class _Request:

@@ -13,13 +13,23 @@ from kafkaml.kafka import librdkafka_config
 _LOG_ERRORS = 3
 _PAUSE_SECONDS = 0.1
 _MEANWHILE_MADE = KafkaError.TOPIC_ALREADY_EXISTS
+# Names of librdkafka's own errors start with an underscore.
 _PASSING = {
     KafkaError.LEADER_NOT_AVAILABLE,
-    KafkaError._TRANSPORT,  # noqa: SLF001  # librdkafka's names start with an underscore
-    KafkaError._TIMED_OUT,  # noqa: SLF001  # likewise
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.REPLICA_NOT_AVAILABLE,
     KafkaError.REQUEST_TIMED_OUT,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+    KafkaError._TIMED_OUT,  # noqa: SLF001
+    KafkaError._TRANSPORT,  # noqa: SLF001
 }
+
+
+def is_passing(error: KafkaError) -> bool:
+    """Say whether an error can be over soon: a new topic, a new leader, a lost connection."""
+    return error.code() in _PASSING
 
 
 def ensure_topic(
@@ -55,7 +65,7 @@ def _ready(
                 _create(admin, name, partitions, left)
         except KafkaException as e:
             error = e.args[0]
-            if error.code() not in _PASSING:
+            if not is_passing(error):
                 raise TopicError(f"the topic {name} is not usable: {error.str()}") from e
         time.sleep(_PAUSE_SECONDS)
     raise TopicError(
