@@ -8,6 +8,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import AfterValidator, StringConstraints
 
 from api.dependencies import get_event_stream
+from api.permissions import MAY_VIEW
 from api.services.event_cursor import EventCursor
 from api.services.event_stream import EventStream
 from api.services.event_subscription import Delivery, EventFilter
@@ -16,7 +17,7 @@ from kafkaml.events import EVENT_TYPES
 RECONNECT_MS = 2000
 MAX_FILTERS = 100
 
-router = APIRouter(prefix="/events", tags=["events"])
+router = APIRouter(prefix="/events", tags=["events"], dependencies=[MAY_VIEW])
 
 
 def _check_type(name: str) -> str:

@@ -137,8 +137,10 @@ class EventReader:
         # Asking for a topic by name could make it, with the wrong number of partitions.
         if self._topic not in await self._consumer.topics():
             return {}
-        self._consumer.assign([TopicPartition(self._topic, 0)])
-        await self._consumer.end_offsets([TopicPartition(self._topic, 0)])
+        first = TopicPartition(self._topic, 0)
+        self._consumer.assign([first])
+        self._consumer.pause(first)  # a fetch would hold up the questions for 500 ms
+        await self._consumer.end_offsets([first])
         numbers = self._consumer.partitions_for_topic(self._topic) or {0}
         partitions = [TopicPartition(self._topic, number) for number in sorted(numbers)]
         begin = await self._consumer.beginning_offsets(partitions)
