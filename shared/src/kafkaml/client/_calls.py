@@ -88,7 +88,7 @@ def json_call(
 
 
 def creating_call(path: str, body: BaseModel | None) -> Call:
-    """Return a POST with a new idempotency key: sent again, it does not create twice."""
+    """Return a POST with a new idempotency key: sent again, it is not done twice."""
     return json_call(
         HTTPMethod.POST,
         path,

@@ -114,6 +114,12 @@ CREATING: list[tuple[Ask, str, Any, Any]] = [
         {"name": "x", "scope": "editor", "expires_at": "2030-01-01T00:00:00Z"},
         {**examples.TOKEN, "secret": "kml_abc"},
     ),
+    (
+        lambda c: c.datasources.send(5, deployment_id=3, test_rate=0.5),
+        "datasources/5/send",
+        {"deployment_id": 3, "test_rate": 0.5},
+        examples.DATASOURCE,
+    ),
 ]
 
 ACTING: list[tuple[Ask, str, str, Any, Any]] = [
@@ -133,13 +139,6 @@ ACTING: list[tuple[Ask, str, str, Any, Any]] = [
     ),
     (lambda c: c.trainings.stop(4), "POST", "trainings/4/stop", None, examples.TRAINING),
     (lambda c: c.trainings.retry(4), "POST", "trainings/4/retry", None, examples.TRAINING),
-    (
-        lambda c: c.datasources.send(5, deployment_id=3, test_rate=0.5),
-        "POST",
-        "datasources/5/send",
-        {"deployment_id": 3, "test_rate": 0.5},
-        examples.DATASOURCE,
-    ),
     (
         lambda c: c.datasources.record(RECORD),
         "POST",

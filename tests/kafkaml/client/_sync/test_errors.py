@@ -56,14 +56,14 @@ def test_what_may_have_been_done_and_is_not_repeatable_is_not_sent_twice(
     api = FakeApi(httpx.ReadTimeout("silent"))
     client = connect(URL, transport=api)
     with pytest.raises(ApiUnavailableError, match="silent"):
-        client.datasources.send(1, deployment_id=2)
+        client.trainings.retry(4)
     assert len(api.requests) == 1
 
 
 def test_what_was_never_sent_is_sent_again(connect: Connect) -> None:
-    api = FakeApi(httpx.ConnectError("refused"), answer(examples.DATASOURCE, 202))
+    api = FakeApi(httpx.ConnectError("refused"), answer(examples.TRAINING, 202))
     client = connect(URL, transport=api)
-    client.datasources.send(1, deployment_id=2)
+    client.trainings.retry(4)
     assert len(api.requests) == 2
 
 

@@ -64,7 +64,7 @@ class AsyncSession:
                 return
 
     async def create(self, path: str, body: BaseModel, shape: type[ShapeT]) -> ShapeT:
-        """POST with an idempotency key: sent again, it does not create twice."""
+        """POST with an idempotency key: sent again, it is not done twice."""
         call = creating_call(path, body)
         return read(call, await self._send(call), shape)
 

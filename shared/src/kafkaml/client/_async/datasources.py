@@ -50,7 +50,7 @@ class AsyncDatasources:
             test_rate=test_rate,
         )
         path = place("datasources", datasource_id, "send")
-        return await self._session.act(path, Datasource, body, is_repeatable=False)
+        return await self._session.create(path, body, Datasource)
 
     async def record(self, record: DatasourceRecord) -> Datasource:
         """Record a control message (control-logger); known coordinates change nothing."""

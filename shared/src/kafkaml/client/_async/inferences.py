@@ -88,8 +88,8 @@ class AsyncInferences:
         """Delete an inference that is over; `still-running` is raised if it is not."""
         await self._session.delete(place("inferences", inference_id))
 
-    async def logs(self, inference_id: int, *, replica: int | None = None) -> str:
-        """Return what the replicas wrote, or what one of them did (numbered from 0)."""
+    async def logs(self, inference_id: int, *, replica: int = 0) -> str:
+        """Return what a replica wrote; they are numbered from 0."""
         path = place("inferences", inference_id, "logs")
         return await self._session.get_text(path, {"replica": replica})
 

@@ -62,7 +62,7 @@ class Session:
                 return
 
     def create(self, path: str, body: BaseModel, shape: type[ShapeT]) -> ShapeT:
-        """POST with an idempotency key: sent again, it does not create twice."""
+        """POST with an idempotency key: sent again, it is not done twice."""
         call = creating_call(path, body)
         return read(call, self._send(call), shape)
 

@@ -51,7 +51,7 @@ class Datasources:
             test_rate=test_rate,
         )
         path = place("datasources", datasource_id, "send")
-        return self._session.act(path, Datasource, body, is_repeatable=False)
+        return self._session.create(path, body, Datasource)
 
     def record(self, record: DatasourceRecord) -> Datasource:
         """Record a control message (control-logger); known coordinates change nothing."""

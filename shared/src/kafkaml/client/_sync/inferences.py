@@ -89,8 +89,8 @@ class Inferences:
         """Delete an inference that is over; `still-running` is raised if it is not."""
         self._session.delete(place("inferences", inference_id))
 
-    def logs(self, inference_id: int, *, replica: int | None = None) -> str:
-        """Return what the replicas wrote, or what one of them did (numbered from 0)."""
+    def logs(self, inference_id: int, *, replica: int = 0) -> str:
+        """Return what a replica wrote; they are numbered from 0."""
         path = place("inferences", inference_id, "logs")
         return self._session.get_text(path, {"replica": replica})
 
