@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -84,6 +85,8 @@ def directory(tmp_path: Path) -> Iterator[Path]:
 def orchestrator(
     server: WorkloadsServer, directory: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
+    """Run an orchestrator that has made its first pass."""
+    heartbeat = directory.parent / uuid4().hex
     environment = os.environ | {
         "KAFKA_ML_URL": f"http://127.0.0.1:{server.server_port}",
         "KAFKA_ML_TOKEN": "of-the-orchestrator",
@@ -91,9 +94,11 @@ def orchestrator(
         "KAFKA_ML_WORKLOADS_DIRECTORY": str(directory),
         "KAFKA_ML_TRAINER_COMMAND": json.dumps([sys.executable, "-u", "-c", SCRIPT]),
         "KAFKA_ML_PASS_INTERVAL": "0.1",
+        "KAFKA_ML_HEARTBEAT_FILE": str(heartbeat),
     }
     process = subprocess.Popen([sys.executable, "-m", "orchestrator.main"], env=environment)
     try:
+        wait_until(heartbeat.exists)
         yield process
     finally:
         process.kill()
@@ -123,7 +128,7 @@ def test_workloads_outlive_it_and_are_found_again(
         orchestrator(server, directory) as process,
         orchestrator(server, directory) as another,
     ):
-        time.sleep(2)
+        time.sleep(0.5)
         assert replicas(directory) == [before]
         for number in (signal.SIGTERM, signal.SIGTERM):
             process.send_signal(number)

@@ -1,9 +1,11 @@
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import pytest
 
 from kafkaml.exceptions import ApiUnavailableError, TopicError
 from kafkaml.schemas.workloads import Phase, WantedTopic, WorkloadKind
+from orchestrator.exceptions import TopicRefusedError
 from orchestrator.executors.base import Replica
 from orchestrator.testing import FakeTopics
 
@@ -90,26 +92,45 @@ async def test_a_broken_object_rests_and_is_tried_again(world: World) -> None:
     assert world.running() == {(TRAINING.name, 0)}
 
 
-async def test_a_start_that_fails_is_told_to_the_api(world: World) -> None:
+async def test_a_start_that_fails_for_long_is_told_to_the_api(world: World) -> None:
     world.api.want(TRAINING)
     world.executor.broken = {TRAINING.name}
+    await world.passes()
+    assert not world.api.observations
+    world.clock.advance()
     await world.passes()
     [(_, observation)] = world.api.observations
     assert observation.phase is Phase.BLOCKED
     assert "is broken" in observation.message
 
 
-async def test_nothing_starts_before_its_topics_are_ready(world: World) -> None:
-    class NoTopics(FakeTopics):
-        async def ensure(self, topics: Sequence[WantedTopic]) -> None:
-            await super().ensure(topics)
-            raise TopicError("not allowed to make topics")
+@dataclass
+class NoTopics(FakeTopics):
+    """Topics that cannot be made, now or ever."""
 
+    error: TopicError = field(default_factory=TopicError)
+
+    async def ensure(self, topics: Sequence[WantedTopic]) -> None:
+        await super().ensure(topics)
+        raise self.error
+
+
+async def test_nothing_starts_before_its_topics_are_ready(world: World) -> None:
     world.api.want(TRAINING)
-    summary = await world.another(NoTopics()).run_pass()
+    away = NoTopics(error=TopicError("Kafka is away"))
+    summary = await world.another(away).run_pass()
     assert len(summary.failed) == 1
     assert not world.api.tokens
     assert not world.running()
+    assert not world.api.observations
+
+
+async def test_topics_that_kafka_refuses_are_told_to_the_api(world: World) -> None:
+    world.api.want(TRAINING)
+    refused = NoTopics(error=TopicRefusedError("not allowed"))
+    await world.another(refused).run_pass()
+    [(_, observation)] = world.api.observations
+    assert (observation.phase, observation.message) == (Phase.BLOCKED, "not allowed")
 
 
 async def test_an_attempt_that_is_over_gets_no_token_and_is_not_started(

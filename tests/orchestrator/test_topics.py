@@ -8,6 +8,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from kafkaml.config import KafkaSettings
 from kafkaml.exceptions import TopicError
 from kafkaml.schemas.workloads import WantedTopic
+from orchestrator.exceptions import TopicRefusedError
 from orchestrator.topics import KafkaTopics
 
 
@@ -72,7 +73,7 @@ async def test_a_topic_that_the_broker_refuses_is_an_error(
     # The names of metrics do not tell these two apart, so Kafka takes only one of them.
     request = NewTopic(name.replace("-", "."), num_partitions=1)
     admin.create_topics([request])[request.topic].result(10)
-    with pytest.raises(TopicError, match="cannot be made"):
+    with pytest.raises(TopicRefusedError, match="cannot be made"):
         await topics.ensure([WantedTopic(name=name.replace("-", "_"), partitions=1)])
 
 

@@ -1,14 +1,23 @@
 """Errors of the orchestrator.
 
+KafkaMLError (kafkaml)
+└── TopicError              a topic is not ready (yet)
+    └── TopicRefusedError       Kafka refuses the topic; asking again cannot help
+
 OrchestratorError
 ├── SettingsError           a setting is missing
 └── ExecutorError           the executor could not do what it was asked
     ├── UnknownReplicaError     the replica is not there (any more)
     └── StillRunningError       the replica runs, so it cannot be forgotten
 
-A topic that cannot be made is a `kafkaml.exceptions.TopicError`, a call of the API that
-fails a `kafkaml.exceptions.ClientError`.
+A call of the API that fails is a `kafkaml.exceptions.ClientError`.
 """
+
+from kafkaml.exceptions import TopicError
+
+
+class TopicRefusedError(TopicError):
+    """Kafka refuses the topic, by its rules or its permissions; the text says why."""
 
 
 class OrchestratorError(Exception):

@@ -11,6 +11,7 @@ LONGEST_DELAY = timedelta(seconds=60)
 @dataclass(frozen=True, slots=True)
 class _Failures:
     count: int
+    since: datetime
     until: datetime
 
 
@@ -24,11 +25,17 @@ class ObjectBackoff:
         failures = self._failures.get(name)
         return failures is not None and now < failures.until
 
+    def failing_for(self, name: str, now: datetime) -> timedelta:
+        """Return how long ago the first failure in a row was; zero if there is none."""
+        failures = self._failures.get(name)
+        return now - failures.since if failures else timedelta()
+
     def fail(self, name: str, now: datetime) -> None:
         """Let the object rest, twice as long with each failure."""
-        count = self._failures[name].count + 1 if name in self._failures else 1
+        before = self._failures.get(name)
+        count, since = (before.count + 1, before.since) if before else (1, now)
         delay = min(FIRST_DELAY * (1 << min(count - 1, 16)), LONGEST_DELAY)
-        self._failures[name] = _Failures(count, now + delay)
+        self._failures[name] = _Failures(count, since, now + delay)
 
     def succeed(self, name: str) -> None:
         self._failures.pop(name, None)

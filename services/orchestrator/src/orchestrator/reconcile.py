@@ -8,7 +8,7 @@ from itertools import groupby
 
 import structlog
 
-from kafkaml.exceptions import ClientError, TopicError
+from kafkaml.exceptions import ClientError
 from kafkaml.schemas.workloads import Observation, Phase
 from orchestrator.actions import (
     Action,
@@ -21,7 +21,7 @@ from orchestrator.actions import (
 from orchestrator.builders.environment import EnvironmentBuilder
 from orchestrator.diagnosis import diagnose
 from orchestrator.diff import diff
-from orchestrator.exceptions import ExecutorError
+from orchestrator.exceptions import ExecutorError, TopicRefusedError
 from orchestrator.executors.base import Executor, Replica
 from orchestrator.ledger import Ledger, Upload
 from orchestrator.metrics import Metrics
@@ -30,6 +30,7 @@ from orchestrator.topics import Topics
 from orchestrator.workloads_api import WorkloadsApi, is_not_current
 
 ACTION_TIMEOUT = timedelta(seconds=60)
+START_TIMEOUT = timedelta(minutes=3)
 WORKLOADS_AT_ONCE = 8
 
 logger = structlog.stdlib.get_logger(__name__)
@@ -146,11 +147,17 @@ class Reconciler:
         except ClientError as e:
             if not is_not_current(e):
                 raise
-        except (TopicError, ExecutorError) as e:
-            await self._report_blocked(action, str(e))
+        except (TopicRefusedError, ExecutorError) as e:
+            if isinstance(e, TopicRefusedError) or self._is_start_overdue(action):
+                await self._report_blocked(action, str(e))
             raise
         else:
             logger.info("started", workload=workload.name, replica=replica)
+
+    def _is_start_overdue(self, action: StartReplica) -> bool:
+        # What may pass gets time, for the API gives up what is blocked.
+        failing_for = self._backoff.failing_for(action.name, self._clock())
+        return failing_for >= START_TIMEOUT
 
     async def _report_blocked(self, action: StartReplica, message: str) -> None:
         observation = Observation(

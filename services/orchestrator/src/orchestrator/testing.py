@@ -120,8 +120,10 @@ class FakeWorkloadsApi:
         self._check_current(name)
         self.observations.append((name, observation))
         workload = self.workloads[name]
-        is_over = observation.phase is Phase.EXITED
-        if is_over and workload.kind is not WorkloadKind.INFERENCE:
+        is_one_shot = workload.kind is not WorkloadKind.INFERENCE
+        if observation.phase is Phase.BLOCKED:
+            del self.workloads[name]
+        elif observation.phase is Phase.EXITED and is_one_shot:
             del self.workloads[name]
             if observation.exit_code not in {0, 3, 4}:
                 self.want(_next_attempt(workload))

@@ -16,6 +16,7 @@ from kafkaml.config import KafkaSettings
 from kafkaml.exceptions import TopicError
 from kafkaml.kafka import librdkafka_config
 from kafkaml.schemas.workloads import WantedTopic
+from orchestrator.exceptions import TopicRefusedError
 
 READY_TIMEOUT = timedelta(seconds=30)
 REQUEST_TIMEOUT = timedelta(seconds=10)
@@ -30,7 +31,10 @@ class Topics(Protocol):
     """Where topics are made."""
 
     async def ensure(self, topics: Sequence[WantedTopic]) -> None:
-        """Return once all topics are ready, or raise `TopicError`."""
+        """Return once all topics are ready, or raise `TopicError`.
+
+        `TopicRefusedError` says that they will never be.
+        """
         ...
 
 
@@ -138,7 +142,7 @@ async def _result(future: Future[Any]) -> Any:
 async def _outcome(futures: Mapping[str, Future[Any]], topic: WantedTopic) -> str:
     """Return why a request failed; empty if it went through or somebody was first.
 
-    Raise `TopicError` if asking again cannot help.
+    Raise `TopicRefusedError` if asking again cannot help.
     """
     try:
         await _result(futures[topic.name])
@@ -147,7 +151,9 @@ async def _outcome(futures: Mapping[str, Future[Any]], topic: WantedTopic) -> st
         if error.code() in {KafkaError.TOPIC_ALREADY_EXISTS, KafkaError.INVALID_PARTITIONS}:
             return ""
         if error.code() in _HOPELESS:
-            raise TopicError(f"the topic {topic.name} cannot be made: {_reason(e)}") from e
+            raise TopicRefusedError(
+                f"the topic {topic.name} cannot be made: {_reason(e)}"
+            ) from e
         return _reason(e)
     return ""
 
