@@ -1,0 +1,1 @@
+"""How the database schema came to be, step by step."""
