@@ -21,6 +21,7 @@ ApiError                          answered as a problem document (RFC 9457)
 │   ├── DeploymentOverError       409 deployment-over
 │   ├── InferenceOverError        409 inference-over
 │   └── DatasourceRejectedError   409 datasource-rejected
+├── BodyTimeoutError              408 body-timeout
 ├── BodyTooLargeError             413 body-too-large
 ├── DigestMismatchError           422 digest-mismatch
 ├── FormatInvalidError            422 format-invalid
@@ -297,6 +298,17 @@ class DatasourceRejectedError(ConflictError):
             f"The datasource {datasource_id} cannot be sent: {rejection}. Announce the "
             "stream again with a corrected control message."
         )
+
+
+class BodyTimeoutError(ApiError):
+    """A body did not arrive in time."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+    code = "body-timeout"
+    title = "The body did not arrive in time"
+
+    def __init__(self, *, seconds: float) -> None:
+        super().__init__(f"It took longer than {seconds:g} s: send it again, and faster.")
 
 
 class BodyTooLargeError(ApiError):

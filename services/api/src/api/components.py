@@ -1,0 +1,24 @@
+"""What the parts of one API process share."""
+
+from dataclasses import dataclass
+
+from api.config import ApiSettings
+from api.middleware.observer import RequestMetrics
+from api.services.event_stream import EventStream
+from api.services.files import FileService
+from api.storage.artifacts import ArtifactStore
+from api.storage.database import Database
+from api.storage.unit_of_work import UnitsOfWork
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Components:
+    """Everything that lives as long as the process."""
+
+    settings: ApiSettings
+    database: Database
+    units: UnitsOfWork
+    artifacts: ArtifactStore
+    files: FileService
+    event_stream: EventStream
+    metrics: RequestMetrics

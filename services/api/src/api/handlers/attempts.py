@@ -1,0 +1,102 @@
+"""Attempts: the routes of trainers and inferencers; the token says which attempt it is."""
+
+from fastapi import APIRouter, Depends, Request, Response, status
+
+from api.dependencies import Attempt, Files
+from api.exceptions import AttemptOverError
+from api.handlers.bodies import (
+    OCTET_STREAM,
+    Sha256Header,
+    artifact_answer,
+    binary_answer,
+    binary_body,
+)
+from api.permissions import ATTEMPT, AttemptCaller
+from api.services.authentication import Caller
+from api.services.workload_names import AttemptReference
+from kafkaml.schemas.attempts import (
+    CheckReport,
+    EpochReport,
+    FailureReport,
+    Order,
+    ProgressReport,
+    ResultReport,
+)
+from kafkaml.schemas.trainings import Artifact
+
+router = APIRouter(
+    prefix="/attempts/current", tags=["attempts"], dependencies=[Depends(ATTEMPT)]
+)
+
+
+@router.get("", summary="Show what to do")
+async def show_order(attempt: Attempt) -> Order:
+    return await attempt.order()
+
+
+@router.post(
+    "/progress", status_code=status.HTTP_204_NO_CONTENT, summary="Tell how far it is"
+)
+async def report_progress(body: ProgressReport, attempt: Attempt) -> None:
+    await attempt.report_progress(body)
+
+
+@router.post(
+    "/epochs",
+    status_code=status.HTTP_204_NO_CONTENT,
+    summary="Report the metrics of an epoch",
+)
+async def report_epoch(body: EpochReport, attempt: Attempt) -> None:
+    await attempt.report_epoch(body)
+
+
+@router.put(
+    "/artifact",
+    status_code=status.HTTP_201_CREATED,
+    summary="Upload the trained model",
+    openapi_extra=binary_body(OCTET_STREAM),
+)
+async def upload_artifact(
+    caller: AttemptCaller, sha256: Sha256Header, request: Request, files: Files
+) -> Artifact:
+    return await files.upload_artifact(_attempt_of(caller), request.stream(), sha256=sha256)
+
+
+@router.get(
+    "/artifact",
+    summary="Download the model to serve",
+    response_class=Response,
+    responses=binary_answer(OCTET_STREAM),
+)
+async def download_served_artifact(caller: AttemptCaller, files: Files) -> Response:
+    download = await files.download_for(_attempt_of(caller))
+    return artifact_answer(download, name="model.keras")
+
+
+@router.post(
+    "/result",
+    status_code=status.HTTP_204_NO_CONTENT,
+    summary="Report the result of a training",
+)
+async def report_result(body: ResultReport, attempt: Attempt) -> None:
+    await attempt.report_result(body)
+
+
+@router.post(
+    "/check",
+    status_code=status.HTTP_204_NO_CONTENT,
+    summary="Report the outcome of a check",
+)
+async def report_check(body: CheckReport, attempt: Attempt) -> None:
+    await attempt.report_check(body)
+
+
+@router.post("/failure", status_code=status.HTTP_204_NO_CONTENT, summary="Give up")
+async def report_failure(body: FailureReport, attempt: Attempt) -> None:
+    await attempt.report_failure(body)
+
+
+def _attempt_of(caller: Caller) -> AttemptReference:
+    if caller.attempt is None:
+        raise AttemptOverError
+    return caller.attempt

@@ -1,0 +1,65 @@
+"""The process: serves until SIGTERM or SIGINT, then ends its streams and leaves."""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+import uvicorn
+
+from api.components import Components
+from api.config import ApiSettings
+from api.factory import create_app
+from kafkaml.config import LogSettings
+from kafkaml.logging import configure_logging
+
+logger = structlog.get_logger(__name__)
+
+
+class Server(uvicorn.Server):
+    """Ends gracefully on the first signal; further ones change nothing."""
+
+    def __init__(self, *, config: uvicorn.Config, components: Components) -> None:
+        super().__init__(config)
+        self._components = components
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on signals for as long as the loop runs."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        yield
+
+    def stop(self) -> None:
+        """Take no more requests, end the streams, leave when the others are answered."""
+        if not self.should_exit:
+            logger.info("stopping")
+        self.should_exit = True
+        self._components.event_stream.end_streams()
+
+
+def main() -> None:
+    """Run the API."""
+    configure_logging(LogSettings())
+    settings = ApiSettings()
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=round(settings.shutdown_grace.total_seconds()),
+    )
+    server = Server(config=config, components=app.state.components)
+    server.run()
+    if not server.started:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Artifacts and logs: bytes that go to and from the artifact store.
+
+A transfer can take long, so that none is made while a transaction is open.
+"""
+
+from collections.abc import AsyncIterable, AsyncIterator
+from dataclasses import dataclass
+
+from api.exceptions import NotFinishedError
+from api.services.attempts import AttemptService
+from api.services.trainings import attempt_of
+from api.services.workload_names import AttemptReference, artifact_key, log_key
+from api.services.workloads import WorkloadService
+from api.storage.artifacts import ArtifactStore
+from api.storage.unit_of_work import UnitsOfWork
+from kafkaml.schemas.trainings import Artifact
+from kafkaml.schemas.workloads import WorkloadKind
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """An artifact and its bytes."""
+
+    artifact: Artifact
+    chunks: AsyncIterator[bytes]
+
+
+class FileService:
+    """Stores and returns artifacts and logs."""
+
+    def __init__(
+        self,
+        *,
+        units: UnitsOfWork,
+        store: ArtifactStore,
+        max_artifact_bytes: int,
+        check_max_attempts: int,
+    ) -> None:
+        self._units = units
+        self._store = store
+        self._max_artifact_bytes = max_artifact_bytes
+        self._check_max_attempts = check_max_attempts
+
+    async def upload_artifact(
+        self, attempt: AttemptReference, chunks: AsyncIterable[bytes], *, sha256: str
+    ) -> Artifact:
+        """Store what an attempt has trained; it counts once the result is accepted."""
+        async with self._units.begin() as work:
+            await AttemptService(
+                work=work, attempt=attempt, check_max_attempts=self._check_max_attempts
+            ).check_may_upload()
+        size = await self._store.put(
+            artifact_key(sha256),
+            chunks,
+            sha256=sha256,
+            max_bytes=self._max_artifact_bytes,
+        )
+        async with self._units.begin() as work:
+            return await AttemptService(
+                work=work, attempt=attempt, check_max_attempts=self._check_max_attempts
+            ).note_upload(Artifact(size_bytes=size, sha256=sha256))
+
+    async def download_artifact(self, training_id: int) -> Download:
+        """Return the artifact of a finished training."""
+        async with self._units.begin() as work:
+            training = await work.trainings.get(training_id)
+        if training.artifact is None:
+            raise NotFinishedError(training_id, state=training.state)
+        return await self._download(training.artifact)
+
+    async def download_for(self, attempt: AttemptReference) -> Download:
+        """Return the artifact that an attempt of an inference serves."""
+        async with self._units.begin() as work:
+            artifact = await AttemptService(
+                work=work, attempt=attempt, check_max_attempts=self._check_max_attempts
+            ).artifact()
+        return await self._download(artifact)
+
+    async def put_log(self, name: str, *, replica: int, text: bytes) -> None:
+        """Store the log of a replica in place of the one before."""
+        async with self._units.begin() as work:
+            attempt = await WorkloadService(
+                work=work, check_max_attempts=self._check_max_attempts
+            ).check_has_been(name)
+        await self._store.put_text(log_key(attempt, replica), text)
+
+    async def training_log(self, training_id: int, attempt: int | None) -> bytes:
+        """Return the log of an attempt, by default the present one; empty if none came."""
+        async with self._units.begin() as work:
+            training = await work.trainings.get(training_id)
+        wanted = attempt_of(training, attempt)
+        return await self._log(
+            AttemptReference(WorkloadKind.TRAINING, training_id, wanted), 0
+        )
+
+    async def inference_log(self, inference_id: int, replica: int) -> bytes:
+        """Return the log of a replica; empty if none came."""
+        async with self._units.begin() as work:
+            inference = await work.inferences.get(inference_id)
+        attempt = AttemptReference(WorkloadKind.INFERENCE, inference_id, inference.attempt)
+        return await self._log(attempt, replica)
+
+    async def _log(self, attempt: AttemptReference, replica: int) -> bytes:
+        return await self._store.get_bytes(log_key(attempt, replica)) or b""
+
+    async def _download(self, artifact: Artifact) -> Download:
+        chunks = await self._store.open(artifact_key(artifact.sha256))
+        return Download(artifact, chunks)

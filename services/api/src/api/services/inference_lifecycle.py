@@ -1,0 +1,88 @@
+"""How an inference moves from state to state."""
+
+from api.services.states import move_inference
+from api.storage.unit_of_work import UnitOfWork
+from api.tables.base import utc_now
+from api.tables.inference_row import InferenceRow
+from kafkaml.events import (
+    InferenceFailed,
+    InferenceScaled,
+    InferenceServing,
+    InferenceStopped,
+)
+from kafkaml.schemas.states import FailureReason, InferenceState
+
+
+class InferenceLifecycle:
+    """Moves locked inferences, and tells of it."""
+
+    def __init__(self, *, work: UnitOfWork) -> None:
+        self._work = work
+
+    async def start(self, inference: InferenceRow) -> None:
+        """Note that the workload is about to be started; this may be said again."""
+        if inference.state is InferenceState.QUEUED:
+            state = move_inference(inference.state, InferenceState.STARTING)
+            await self._work.inferences.change(inference, state=state)
+
+    async def serve(self, inference: InferenceRow, replica: int) -> None:
+        """Note that a replica answers; one known, or too many, changes nothing."""
+        serving = set(inference.serving_replicas)
+        if replica in serving or replica >= inference.replicas:
+            return
+        state = move_inference(inference.state, InferenceState.SERVING)
+        await self._work.inferences.change(
+            inference, state=state, serving_replicas=sorted(serving | {replica})
+        )
+        self._work.outbox.add_event(
+            InferenceServing(id=inference.id, training_id=inference.training_id)
+        )
+
+    async def lose(self, inference: InferenceRow, replica: int) -> None:
+        """Note that a replica ended; the orchestrator starts it again."""
+        serving = set(inference.serving_replicas) - {replica}
+        await self._work.inferences.change(inference, serving_replicas=sorted(serving))
+
+    async def scale(self, inference: InferenceRow, replicas: int) -> None:
+        """Want another number of replicas."""
+        serving = [each for each in inference.serving_replicas if each < replicas]
+        await self._work.inferences.change(
+            inference, replicas=replicas, serving_replicas=serving
+        )
+        self._work.outbox.add_event(
+            InferenceScaled(
+                id=inference.id, training_id=inference.training_id, replicas=replicas
+            )
+        )
+
+    async def fail(
+        self, inference: InferenceRow, *, reason: FailureReason, message: str
+    ) -> None:
+        """End the inference, for it cannot go on."""
+        state = move_inference(inference.state, InferenceState.FAILED)
+        await self._work.inferences.change(
+            inference,
+            state=state,
+            serving_replicas=[],
+            failure_reason=reason,
+            failure_message=message,
+            stopped_at=utc_now(),
+        )
+        self._work.outbox.add_event(
+            InferenceFailed(
+                id=inference.id,
+                training_id=inference.training_id,
+                reason=reason,
+                message=message,
+            )
+        )
+
+    async def stop(self, inference: InferenceRow) -> None:
+        """End the inference, for a user wants no answers any more."""
+        state = move_inference(inference.state, InferenceState.STOPPED)
+        await self._work.inferences.change(
+            inference, state=state, serving_replicas=[], stopped_at=utc_now()
+        )
+        self._work.outbox.add_event(
+            InferenceStopped(id=inference.id, training_id=inference.training_id)
+        )

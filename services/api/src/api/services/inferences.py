@@ -1,0 +1,135 @@
+"""What can be done with inferences."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from api.exceptions import (
+    FormatInvalidError,
+    InferenceOverError,
+    NotFinishedError,
+    NotFoundError,
+    StillRunningError,
+    ValidationFailedError,
+)
+from api.paging import PageRequest
+from api.services.inference_lifecycle import InferenceLifecycle
+from api.storage.unit_of_work import UnitOfWork
+from api.tables.inference_row import InferenceRow
+from api.tables.training_row import TrainingRow
+from kafkaml.events import InferenceCreated
+from kafkaml.exceptions import FormatError
+from kafkaml.records import feature_codec
+from kafkaml.schemas.base import Page
+from kafkaml.schemas.inferences import Inference, InferenceCreate, InferenceScale
+from kafkaml.schemas.states import InferenceState, TrainingState
+from kafkaml.schemas.trainings import TrainingResult
+from kafkaml.schemas.workloads import WorkloadKind
+
+_LABEL_PREFIX = "label_"
+
+
+class InferenceService:
+    """Decides about inferences."""
+
+    def __init__(self, *, work: UnitOfWork) -> None:
+        self._work = work
+        self._lifecycle = InferenceLifecycle(work=work)
+
+    async def create(self, wanted: InferenceCreate) -> Inference:
+        """Serve a finished training."""
+        training = await self._finished(wanted.training_id)
+        result = TrainingResult.model_validate(training.result)
+        input_format, input_config = _format_of(wanted, result.stream)
+        _check_format(input_format, input_config, input_shape=result.input_shape)
+        inference = await self._work.inferences.add(
+            InferenceRow(
+                training_id=training.id,
+                state=InferenceState.QUEUED,
+                replicas=wanted.replicas,
+                input_topic=wanted.input_topic,
+                output_topic=wanted.output_topic,
+                input_format=input_format,
+                input_config=input_config,
+                start=wanted.start,
+                resources=wanted.resources.model_dump(mode="json"),
+            )
+        )
+        self._work.outbox.add_event(
+            InferenceCreated(id=inference.id, training_id=training.id)
+        )
+        return inference.to_resource()
+
+    async def get(self, inference_id: int) -> Inference:
+        return (await self._work.inferences.get(inference_id)).to_resource()
+
+    async def page(
+        self, page: PageRequest, *, training_id: int | None, state: InferenceState | None
+    ) -> Page[Inference]:
+        rows = await self._work.inferences.page(page, training_id=training_id, state=state)
+        return Page(
+            items=[row.to_resource() for row in rows.items], next_cursor=rows.next_cursor
+        )
+
+    async def scale(self, inference_id: int, wanted: InferenceScale) -> Inference:
+        """Change the number of replicas of an inference that is not over."""
+        inference = await self._work.inferences.lock(inference_id)
+        if inference.state.is_final:
+            raise InferenceOverError(inference_id, state=inference.state)
+        if wanted.replicas != inference.replicas:
+            await self._lifecycle.scale(inference, wanted.replicas)
+        return inference.to_resource()
+
+    async def stop(self, inference_id: int) -> Inference:
+        """Stop an inference at once; one that is over stays as it is."""
+        inference = await self._work.inferences.lock(inference_id)
+        if not inference.state.is_final:
+            await self._lifecycle.stop(inference)
+        return inference.to_resource()
+
+    async def delete(self, inference_id: int) -> None:
+        """Delete an inference that is over."""
+        inference = await self._work.inferences.lock(inference_id)
+        if not inference.state.is_final:
+            raise StillRunningError("inference", inference_id, state=inference.state)
+        await self._work.tokens.delete_of_workloads(WorkloadKind.INFERENCE, [inference_id])
+        await self._work.inferences.delete(inference)
+
+    async def _finished(self, training_id: int) -> TrainingRow:
+        try:
+            training = await self._work.trainings.lock(training_id)
+        except NotFoundError as e:
+            raise ValidationFailedError.at("body.training_id", e.detail) from e
+        if training.state is not TrainingState.FINISHED:
+            raise NotFinishedError(training_id, state=training.state)
+        return training
+
+
+def _format_of(
+    wanted: InferenceCreate, stream: Mapping[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """Return the format that is wanted, completed from the stream of the training."""
+    trained = str(stream.get("input_format", "")).upper()
+    input_format = (wanted.input_format or trained).upper()
+    if wanted.input_config is not None:
+        return input_format, wanted.input_config
+    config = stream.get("input_config") if input_format == trained else None
+    features = {
+        name: value
+        for name, value in (config or {}).items()
+        if not name.startswith(_LABEL_PREFIX)
+    }
+    return input_format, features
+
+
+def _check_format(
+    input_format: str, input_config: Mapping[str, Any], *, input_shape: list[int]
+) -> None:
+    try:
+        shape = feature_codec(input_format, input_config).shape
+    except FormatError as e:
+        raise FormatInvalidError(str(e)) from e
+    if shape is not None and input_shape and list(shape) != input_shape:
+        raise FormatInvalidError(
+            f"records of shape {list(shape)} do not fit a model that was trained on "
+            f"{input_shape}"
+        )

@@ -1,0 +1,53 @@
+"""What the bearer of an attempt's token is told to do."""
+
+from api.tables.inference_row import InferenceRow
+from api.tables.model_version_row import ModelVersionRow
+from api.tables.training_row import TrainingRow
+from kafkaml.schemas.attempts import InferenceOrder, Order, TrainingOrder
+from kafkaml.schemas.trainings import Artifact, TrainingResult
+from kafkaml.schemas.workloads import WorkloadKind
+
+
+def check_order(version: ModelVersionRow) -> Order:
+    """Return the order to check a model version."""
+    return Order(kind=WorkloadKind.CHECK, attempt=version.attempt, source=version.source)
+
+
+def training_order(training: TrainingRow, *, source: str) -> Order:
+    """Return the order to train; the deployment must be loaded."""
+    deployment = training.deployment
+    return Order(
+        kind=WorkloadKind.TRAINING,
+        attempt=training.attempt,
+        source=source,
+        training=TrainingOrder(
+            training_id=training.id,
+            deployment_id=deployment.id,
+            parameters=deployment.to_parameters(),
+            control_topic=deployment.control_topic,
+            announced_since=deployment.created_at,
+        ),
+    )
+
+
+def inference_order(
+    inference: InferenceRow, *, artifact: Artifact, result: TrainingResult
+) -> Order:
+    """Return the order to serve; the training and its version must be loaded."""
+    return Order(
+        kind=WorkloadKind.INFERENCE,
+        attempt=inference.attempt,
+        inference=InferenceOrder(
+            inference_id=inference.id,
+            training_id=inference.training_id,
+            model_version=inference.training.version.number,
+            artifact=artifact,
+            input_topic=inference.input_topic,
+            output_topic=inference.output_topic,
+            dead_letter_topic=inference.dead_letter_topic,
+            input_format=inference.input_format,
+            input_config=inference.input_config,
+            input_shape=result.input_shape,
+            start=inference.start,
+        ),
+    )

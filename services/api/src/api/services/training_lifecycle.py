@@ -1,0 +1,150 @@
+"""How a training moves from state to state."""
+
+from api.services.failures import message_of
+from api.services.states import move_training
+from api.storage.unit_of_work import UnitOfWork
+from api.tables.base import utc_now
+from api.tables.training_row import TrainingRow
+from kafkaml.events import (
+    TrainingFailed,
+    TrainingFinished,
+    TrainingQueued,
+    TrainingStarted,
+    TrainingStopped,
+    TrainingWaiting,
+)
+from kafkaml.schemas.attempts import ResultReport
+from kafkaml.schemas.states import FailureReason, TrainingState
+
+
+class TrainingLifecycle:
+    """Moves locked trainings, and tells of it."""
+
+    def __init__(self, *, work: UnitOfWork) -> None:
+        self._work = work
+
+    async def start(self, training: TrainingRow) -> None:
+        """Note that the workload is about to be started; this may be said again."""
+        if training.state is TrainingState.QUEUED:
+            state = move_training(training.state, TrainingState.STARTING)
+            await self._work.trainings.change(training, state=state)
+
+    async def await_stream(self, training: TrainingRow) -> None:
+        """Note that the stream is awaited. What is further stays there."""
+        if training.state not in {TrainingState.QUEUED, TrainingState.STARTING}:
+            return
+        state = move_training(training.state, TrainingState.WAITING)
+        await self._work.trainings.change(training, state=state)
+        self._work.outbox.add_event(
+            TrainingWaiting(
+                id=training.id,
+                deployment_id=training.deployment_id,
+                attempt=training.attempt,
+            )
+        )
+
+    async def train(self, training: TrainingRow) -> None:
+        """Note that the model is being fitted. This may be said again."""
+        if training.state is TrainingState.TRAINING:
+            return
+        state = move_training(training.state, TrainingState.TRAINING)
+        await self._work.trainings.change(training, state=state, started_at=utc_now())
+        self._work.outbox.add_event(
+            TrainingStarted(
+                id=training.id,
+                deployment_id=training.deployment_id,
+                attempt=training.attempt,
+            )
+        )
+
+    async def finish(self, training: TrainingRow, report: ResultReport) -> None:
+        """Accept the result."""
+        await self.train(training)
+        state = move_training(training.state, TrainingState.FINISHED)
+        matrix = report.confusion_matrix
+        await self._work.trainings.change(
+            training,
+            state=state,
+            result=report.result.model_dump(mode="json"),
+            confusion_matrix=None if matrix is None else matrix.model_dump(mode="json"),
+            finished_at=utc_now(),
+        )
+        self._work.outbox.add_event(
+            TrainingFinished(
+                id=training.id,
+                deployment_id=training.deployment_id,
+                attempt=training.attempt,
+            )
+        )
+
+    async def fail(
+        self, training: TrainingRow, *, reason: FailureReason, message: str
+    ) -> None:
+        """End the training without a result."""
+        state = move_training(training.state, TrainingState.FAILED)
+        await self._work.trainings.change(
+            training,
+            state=state,
+            failure_reason=reason,
+            failure_message=message,
+            finished_at=utc_now(),
+        )
+        self._work.outbox.add_event(
+            TrainingFailed(
+                id=training.id,
+                deployment_id=training.deployment_id,
+                attempt=training.attempt,
+                reason=reason,
+                message=message,
+            )
+        )
+
+    async def stop(self, training: TrainingRow) -> None:
+        """End the training, for a user wants no result any more."""
+        state = move_training(training.state, TrainingState.STOPPED)
+        await self._work.trainings.change(training, state=state, finished_at=utc_now())
+        self._work.outbox.add_event(
+            TrainingStopped(
+                id=training.id,
+                deployment_id=training.deployment_id,
+                attempt=training.attempt,
+            )
+        )
+
+    async def lose(
+        self,
+        training: TrainingRow,
+        *,
+        reason: FailureReason = FailureReason.LOST,
+        seen: str = "",
+    ) -> None:
+        """Try again after a loss, while that is allowed. The deployment must be loaded."""
+        losses = training.losses + 1
+        if losses < training.deployment.to_parameters().max_attempts:
+            await self.requeue(training, losses=losses)
+        else:
+            await self.fail(training, reason=reason, message=message_of(reason, seen))
+
+    async def requeue(self, training: TrainingRow, *, losses: int) -> None:
+        """Begin the next attempt; from now on the tokens of the present one are dead."""
+        state = move_training(training.state, TrainingState.QUEUED)
+        await self._work.trainings.change(
+            training,
+            state=state,
+            attempt=training.attempt + 1,
+            losses=losses,
+            epoch=0,
+            failure_reason=None,
+            failure_message=None,
+            artifact_sha256=None,
+            artifact_size_bytes=None,
+            started_at=None,
+            finished_at=None,
+        )
+        self._work.outbox.add_event(
+            TrainingQueued(
+                id=training.id,
+                deployment_id=training.deployment_id,
+                attempt=training.attempt,
+            )
+        )

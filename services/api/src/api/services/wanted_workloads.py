@@ -1,0 +1,79 @@
+"""What ought to run now."""
+
+import math
+
+from api.config import ApiSettings
+from api.services.workload_names import AttemptReference
+from api.storage.unit_of_work import UnitOfWork
+from api.tables.inference_row import InferenceRow
+from api.tables.model_version_row import ModelVersionRow
+from api.tables.training_row import TrainingRow
+from kafkaml.schemas.deployments import cpu_cores
+from kafkaml.schemas.workloads import WantedTopic, Workload, WorkloadKind, WorkloadList
+
+
+class WantedWorkloads:
+    """Lists the workloads that ought to run; its cost does not grow with what is over."""
+
+    def __init__(self, *, work: UnitOfWork, settings: ApiSettings) -> None:
+        self._work = work
+        self._settings = settings
+
+    async def current(self) -> WorkloadList:
+        """Return every workload that ought to run now."""
+        checks = await self._work.models.checking()
+        trainings = await self._work.trainings.wanted()
+        inferences = await self._work.inferences.wanted()
+        return WorkloadList(
+            items=[
+                *(self._check(version) for version in checks),
+                *(self._training(training) for training in trainings),
+                *(self._inference(inference) for inference in inferences),
+            ]
+        )
+
+    def _check(self, version: ModelVersionRow) -> Workload:
+        attempt = AttemptReference(WorkloadKind.CHECK, version.id, version.attempt)
+        return Workload(
+            name=attempt.name,
+            kind=attempt.kind,
+            id=attempt.id,
+            attempt=attempt.attempt,
+            replicas=1,
+            resources=self._settings.check_resources,
+            cpu_seconds=self._settings.check_cpu_seconds,
+        )
+
+    def _training(self, training: TrainingRow) -> Workload:
+        attempt = AttemptReference(WorkloadKind.TRAINING, training.id, training.attempt)
+        parameters = training.deployment.to_parameters()
+        cores = max(1, math.ceil(cpu_cores(parameters.resources.cpu)))
+        return Workload(
+            name=attempt.name,
+            kind=attempt.kind,
+            id=attempt.id,
+            attempt=attempt.attempt,
+            replicas=1,
+            resources=parameters.resources,
+            cpu_seconds=parameters.deadline_seconds * cores
+            + self._settings.startup_cpu_seconds,
+        )
+
+    def _inference(self, inference: InferenceRow) -> Workload:
+        attempt = AttemptReference(WorkloadKind.INFERENCE, inference.id, inference.attempt)
+        topics = (
+            inference.input_topic,
+            inference.output_topic,
+            inference.dead_letter_topic,
+        )
+        return Workload(
+            name=attempt.name,
+            kind=attempt.kind,
+            id=attempt.id,
+            attempt=attempt.attempt,
+            replicas=inference.replicas,
+            resources=inference.to_resources(),
+            topics=[
+                WantedTopic(name=topic, partitions=inference.replicas) for topic in topics
+            ],
+        )
