@@ -29,6 +29,7 @@ class AnnouncementReader:
         self._deployment_id = deployment_id
         self._assigned: set[int] = set()
         self._look_again_at = monotonic()
+        self._last_obstacle = ""
 
     def __enter__(self) -> Self:
         return self
@@ -53,7 +54,7 @@ class AnnouncementReader:
             return None
         error = message.error()
         if error is not None:
-            logger.warning("the control topic cannot be read now", reason=error.str())
+            self._tell_once(error.str())
             return None
         return self._announcement(message)
 
@@ -67,9 +68,14 @@ class AnnouncementReader:
                 self._assigned.update(new)
             found = bool(self._assigned)
         except KafkaException as e:
-            logger.warning("the control topic is not there yet", reason=str(e))
+            self._tell_once(e.args[0].str())
         pause = LOOK_AGAIN_AFTER if found else timedelta(seconds=1)
         self._look_again_at = monotonic() + pause.total_seconds()
+
+    def _tell_once(self, obstacle: str) -> None:
+        if obstacle != self._last_obstacle:
+            self._last_obstacle = obstacle
+            logger.warning("the control topic cannot be read yet", reason=obstacle)
 
     def _partitions(self) -> set[int]:
         metadata = self._consumer.list_topics(self._topic, timeout=REQUEST_SECONDS)

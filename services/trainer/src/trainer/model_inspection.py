@@ -61,10 +61,8 @@ def _output_shapes(
         return [tuple(each.shape[1:]) for each in outputs]
     if len(inputs) != 1:
         raise ModelCodeError("a model with several inputs must be made with keras.Input")
-    result = model.compute_output_shape((None, *inputs[0]))
-    shapes = list(result.values()) if isinstance(result, dict) else result
-    several = isinstance(shapes, list) and all(isinstance(s, tuple | list) for s in shapes)
-    return [tuple(shape[1:]) for shape in (shapes if several else [shapes])]
+    specification = model.compute_output_spec(keras.KerasTensor((None, *inputs[0])))
+    return [tuple(each.shape[1:]) for each in keras.tree.flatten(specification)]
 
 
 def _summary(model: Any) -> str:

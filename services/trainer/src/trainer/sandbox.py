@@ -62,7 +62,7 @@ class Sandbox:
         try:
             self._process = subprocess.Popen(  # noqa: S603  # no shell, our own arguments
                 [
-                    *(sys.executable, "-I", "-X", "faulthandler"),
+                    *(sys.executable, "-I", "-u", "-X", "faulthandler"),
                     *("-m", "trainer.child", str(reports_of_child)),
                 ],
                 stdin=subprocess.PIPE,

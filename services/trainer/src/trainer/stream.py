@@ -192,7 +192,7 @@ def _short(wanted: TopicRange, end: int) -> StreamError:
     there = max(0, end - wanted.start)
     return StreamError(
         FailureReason.DATA_SHORT,
-        f"the log of {wanted.topic}:{wanted.partition} can be read up to offset {end} only, "
-        f"{there} of {len(wanted)} offsets of {wanted} are there: was the topic made again, "
-        "or is a transaction open? Send the records again and announce them",
+        f"{there} of {len(wanted)} offsets of {wanted} are there, the log can be read up "
+        f"to offset {end}: was the topic made again, or is a transaction open? Send the "
+        "records again and announce them",
     )

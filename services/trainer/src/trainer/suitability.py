@@ -73,7 +73,7 @@ def _check_outputs(records: Records, outputs: Shape) -> None:
     if not _fits(shape, outputs) and not (outputs == (1,) and shape == ()):
         raise _unsuitable(
             f"a label has shape {shape}, but the model's output {outputs}: change the "
-            "shape in the stream's input_config (label_reshape), the model's output or its loss"
+            "shape in the stream's input_config (label_reshape), the output or the loss"
         )
     if records.labels.dtype.kind not in "biuf":
         raise _unsuitable("the labels are texts, but the model's loss takes numbers")

@@ -114,6 +114,7 @@ def fit(
         epochs=parameters.epochs,
         class_weight=_class_weight(options.class_weight, model),
         callbacks=[progress],
+        shuffle=False,  # the batches are drawn by chance already
         verbose=0,
     )
     if progress.diverged_in is not None:
@@ -126,11 +127,13 @@ def fit(
 
 def finite_metrics(logs: dict[str, Any]) -> Metrics:
     """Return the metrics that are one number; one that is not finite is None."""
-    return {
-        name: float(value) if math.isfinite(value) else None
-        for name, value in ((name, np.asarray(value)) for name, value in logs.items())
-        if value.size == 1 and value.dtype.kind in "biuf"
+    arrays = {name: np.asarray(value) for name, value in logs.items()}
+    numbers = {
+        name: float(array.item())
+        for name, array in arrays.items()
+        if array.size == 1 and array.dtype.kind in "biuf"
     }
+    return {k: number if math.isfinite(number) else None for k, number in numbers.items()}
 
 
 def _choose_steps_per_execution(

@@ -106,9 +106,8 @@ class TrainingAttempt:
         logger.info("the stream is read", records=len(records.features))
         check_suitability(records, built.check, built.labels)
         parts = self._split(records, announced)
-        dataset = Dataset(records.features, records.labels, parts)
-        dataset.save(self._data_directory)
-        return dataset
+        Dataset(records.features, records.labels, parts).save(self._data_directory)
+        return Dataset.load(self._data_directory)  # the arrays themselves are let go
 
     def _read(self, announced: ControlMessage, deadline: Deadline) -> Records:
         if not announced.ranges:
@@ -154,9 +153,7 @@ class TrainingAttempt:
         return parts
 
     def _report_epoch(self, report: EpochReport) -> None:
-        logger.info(
-            "epoch", number=report.epoch, of=self._parameters.epochs, **report.values
-        )
+        logger.info("epoch done", epoch=report.epoch, metrics=report.values)
         self._reporter.epoch(report)
 
     def _outcome(

@@ -1,0 +1,150 @@
+import time
+from collections.abc import Callable
+from threading import Timer
+
+import numpy as np
+import pytest
+from confluent_kafka import Producer
+
+from kafkaml.control import TopicRange
+from kafkaml.schemas.states import FailureReason
+from tests.trainer.streams import (
+    delete_before,
+    make_topic,
+    numbered,
+    produce,
+    produce_in_transactions,
+)
+from trainer.deadline import Deadline
+from trainer.exceptions import DeadlineError, StreamError
+from trainer.stream import RangeReader
+
+TopicName = Callable[[str], str]
+
+
+@pytest.fixture
+def topic(kafka_bootstrap: str, topic_name: TopicName) -> str:
+    name = topic_name("data")
+    make_topic(kafka_bootstrap, name, partitions=2)
+    return name
+
+
+def read(bootstrap: str, *ranges: TopicRange, patience_seconds: float = 1) -> list[int]:
+    """Return the numbers that the records of the ranges hold."""
+    with RangeReader(
+        kafka={"bootstrap.servers": bootstrap},
+        patience_seconds=patience_seconds,
+        deadline=Deadline.after(30),
+    ) as reader:
+        return [
+            int(np.frombuffer(value or b"", np.float32)[0])
+            for wanted in ranges
+            for batch in reader.read(wanted)
+            for value in batch.values
+        ]
+
+
+def failure_of(bootstrap: str, wanted: TopicRange) -> StreamError:
+    with pytest.raises(StreamError) as caught:
+        read(bootstrap, wanted)
+    return caught.value
+
+
+def test_reads_exactly_the_ranges_in_their_order(kafka_bootstrap: str, topic: str) -> None:
+    produce(kafka_bootstrap, topic, numbered(5000), partition=0)
+    produce(kafka_bootstrap, topic, numbered(20, 10_000), partition=1)
+    ranges = [
+        TopicRange(topic, 1, 5, 8),
+        TopicRange(topic, 0, 1000, 4500),
+        TopicRange(topic, 1, 0, 2),
+        TopicRange(topic, 0, 7, 7),
+    ]
+    assert read(kafka_bootstrap, *ranges) == [
+        *range(10_005, 10_008),
+        *range(1000, 4500),
+        *range(10_000, 10_002),
+    ]
+
+
+def test_records_that_arrive_a_moment_later_are_waited_for(
+    kafka_bootstrap: str, topic: str
+) -> None:
+    produce(kafka_bootstrap, topic, numbered(5))
+    late = Timer(1, produce, (kafka_bootstrap, topic, numbered(5, 5)))
+    late.start()
+    wanted = TopicRange(topic, 0, 0, 10)
+    assert read(kafka_bootstrap, wanted, patience_seconds=10) == list(range(10))
+    late.join()
+
+
+def test_gaps_of_transactions_are_read_over_and_a_marker_at_the_end_is_no_wait(
+    kafka_bootstrap: str, topic_name: TopicName
+) -> None:
+    topic = topic_name("transactions")
+    make_topic(kafka_bootstrap, topic)
+    produce_in_transactions(
+        kafka_bootstrap,
+        topic,
+        [(numbered(10), True), (numbered(10, 10), False), (numbered(10, 20), True)],
+    )
+    started = time.monotonic()
+    # 3 x 10 records and a marker after each: the last offset is a marker.
+    assert read(kafka_bootstrap, TopicRange(topic, 0, 0, 33)) == [
+        *range(10),
+        *range(20, 30),
+    ]
+    assert read(kafka_bootstrap, TopicRange(topic, 0, 11, 22)) == []
+    assert time.monotonic() - started < 5
+
+
+def test_a_missing_topic_or_partition_is_gone(kafka_bootstrap: str, topic: str) -> None:
+    for wanted in (TopicRange("no-such-topic", 0, 0, 5), TopicRange(topic, 7, 0, 5)):
+        error = failure_of(kafka_bootstrap, wanted)
+        assert error.reason is FailureReason.DATA_GONE
+        assert wanted.topic in error.message
+
+
+def test_records_that_retention_has_deleted_are_named(
+    kafka_bootstrap: str, topic: str
+) -> None:
+    produce(kafka_bootstrap, topic, numbered(20))
+    delete_before(kafka_bootstrap, topic, 8)
+    error = failure_of(kafka_bootstrap, TopicRange(topic, 0, 2, 20))
+    assert error.reason is FailureReason.DATA_EXPIRED
+    assert f"{topic}:0:2:8" in error.message
+
+
+def test_a_log_shorter_than_announced_is_short(kafka_bootstrap: str, topic: str) -> None:
+    produce(kafka_bootstrap, topic, numbered(10))
+    error = failure_of(kafka_bootstrap, TopicRange(topic, 0, 4, 15))
+    assert error.reason is FailureReason.DATA_SHORT
+    assert "6 of 11" in error.message
+
+
+def test_records_of_an_open_transaction_are_not_read(
+    kafka_bootstrap: str, topic_name: TopicName
+) -> None:
+    topic = topic_name("open")
+    make_topic(kafka_bootstrap, topic)
+    producer = Producer({"bootstrap.servers": kafka_bootstrap, "transactional.id": topic})
+    producer.init_transactions(20)
+    producer.begin_transaction()
+    for key, value in numbered(5):
+        producer.produce(topic, value, key)
+    producer.flush(20)
+    error = failure_of(kafka_bootstrap, TopicRange(topic, 0, 0, 5))
+    producer.abort_transaction(20)
+    assert error.reason is FailureReason.DATA_SHORT
+    assert "is a transaction open" in error.message
+
+
+def test_a_broker_that_is_away_is_waited_for_until_the_deadline() -> None:
+    with (
+        RangeReader(
+            kafka={"bootstrap.servers": "127.0.0.1:9"},
+            patience_seconds=0,
+            deadline=Deadline.after(1),
+        ) as reader,
+        pytest.raises(DeadlineError, match="is Kafka reachable"),
+    ):
+        list(reader.read(TopicRange("topic", 0, 0, 5)))

@@ -1,0 +1,208 @@
+"""Whole trainings: a real broker, a real child, an API in memory."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kafkaml.config import KafkaSettings
+from kafkaml.control import TopicRange
+from kafkaml.schemas.states import ExitCode, FailureReason
+from tests.trainer.orders import CLASSIFIER, training_order
+from tests.trainer.streams import announce, make_topic, message_of, produce, separable
+from trainer.config import TrainerSettings
+from trainer.run import run
+from trainer.testing import InMemoryAttempts
+
+COUNT = 300
+
+
+@dataclass(frozen=True)
+class Stream:
+    """An announced stream of separable records."""
+
+    bootstrap: str
+    control_topic: str
+
+    def train(
+        self, settings: TrainerSettings, **order: Any
+    ) -> tuple[int, InMemoryAttempts]:
+        attempts = InMemoryAttempts(training_order(self.control_topic, **order))
+        kafka = KafkaSettings(bootstrap_servers=self.bootstrap)
+        return run(attempts=attempts, settings=settings, kafka=kafka), attempts
+
+
+@pytest.fixture(scope="module")
+def stream(kafka_bootstrap: str) -> Stream:
+    """Two partitions, announced with a share for validation and one for the test."""
+    records = separable(COUNT)
+    make_topic(kafka_bootstrap, "train-data", partitions=2)
+    ranges = [
+        produce(kafka_bootstrap, "train-data", records[part::2], partition=part)
+        for part in range(2)
+    ]
+    return announced(
+        kafka_bootstrap,
+        "train-control",
+        *ranges,
+        total_msg=COUNT,
+        validation_rate=0.2,
+        test_rate=0.2,
+    )
+
+
+def announced(bootstrap: str, control: str, *ranges: TopicRange, **fields: Any) -> Stream:
+    make_topic(bootstrap, control)
+    announce(bootstrap, control, message_of(*ranges, **fields))
+    return Stream(bootstrap, control)
+
+
+@pytest.fixture(scope="module")
+def trained(
+    stream: Stream, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[int, InMemoryAttempts, Path]:
+    folder = tmp_path_factory.mktemp("trained")
+    settings = TrainerSettings(work_directory=folder)
+    code, attempts = stream.train(settings, epochs=12, seed=7, split="stratified")
+    return code, attempts, folder
+
+
+def test_a_training_ends_with_an_accepted_result(
+    trained: tuple[int, InMemoryAttempts, Path],
+) -> None:
+    code, attempts, folder = trained
+    assert code == ExitCode.ACCEPTED
+    assert attempts.calls == [
+        *("order", "progress:waiting", "progress:training"),
+        *["epoch"] * 12,
+        *("artifact", "result"),
+    ]
+    assert not list(folder.iterdir())
+
+
+def test_the_result_says_what_was_measured_on_what(
+    trained: tuple[int, InMemoryAttempts, Path],
+) -> None:
+    _, attempts, _ = trained
+    report = attempts.accepted_result
+    assert report is not None
+    result = report.result
+    assert (result.counts.training, result.counts.validation, result.counts.test) == (
+        *(180, 60, 60),
+    )
+    for part in (result.training, result.validation, result.test):
+        assert set(part) == {"loss", "accuracy"}
+        assert (part["accuracy"] or 0) > 0.97
+    assert attempts.epochs[-1].values["loss"] == result.training["loss"]
+    assert attempts.epochs[-1].values["val_loss"] == result.validation["loss"]
+    assert result.input_shape == [2]
+    assert result.stream["total_msg"] == COUNT
+    assert result.timings.total > result.timings.fit > 0
+    assert result.timings.first_step >= result.timings.read > 0
+    assert set(result.versions) == {"python", "tensorflow", "keras", "numpy"}
+
+
+def test_the_confusion_matrix_counts_the_test_records(
+    trained: tuple[int, InMemoryAttempts, Path],
+) -> None:
+    report = trained[1].accepted_result
+    assert report is not None
+    assert report.confusion_matrix is not None
+    assert report.confusion_matrix.part == "test"
+    assert report.confusion_matrix.labels == ["0", "1", "2"]
+    assert np.trace(report.confusion_matrix.matrix) >= 58
+    assert np.sum(report.confusion_matrix.matrix, axis=1).tolist() == [20, 20, 20]
+
+
+def test_the_same_seed_gives_the_same_model_bit_by_bit(
+    trained: tuple[int, InMemoryAttempts, Path], stream: Stream, tmp_path: Path
+) -> None:
+    _, first, _ = trained
+    code, again = stream.train(
+        TrainerSettings(work_directory=tmp_path), epochs=12, seed=7, split="stratified"
+    )
+    assert code == ExitCode.ACCEPTED
+    assert again.epochs == first.epochs
+    for ours, theirs in zip(
+        weights_of(first, tmp_path), weights_of(again, tmp_path), strict=True
+    ):
+        assert np.array_equal(ours, theirs)
+
+
+def weights_of(attempts: InMemoryAttempts, folder: Path) -> list[Any]:
+    import keras
+
+    assert attempts.model is not None
+    path = folder / "uploaded.keras"
+    path.write_bytes(attempts.model)
+    return list(keras.saving.load_model(path, safe_mode=True).get_weights())
+
+
+def test_a_training_that_diverges_fails_with_the_epoch(
+    stream: Stream, settings: TrainerSettings
+) -> None:
+    source = CLASSIFIER.replace("Adam(0.05)", "SGD(1e30)")
+    code, attempts = stream.train(settings, source=source, epochs=3)
+    assert code == ExitCode.MODEL_CODE
+    assert attempts.accepted_failure is not None
+    assert attempts.accepted_failure.reason is FailureReason.DIVERGED
+    assert "after epoch 1" in attempts.accepted_failure.message
+    assert attempts.epochs[0].values["loss"] is None
+    assert attempts.model is None
+
+
+def test_a_training_that_takes_too_long_is_ended(
+    stream: Stream, settings: TrainerSettings
+) -> None:
+    code, attempts = stream.train(settings, epochs=100_000, deadline_seconds=2)
+    assert code == ExitCode.MODEL_CODE
+    assert attempts.accepted_failure is not None
+    assert attempts.accepted_failure.reason is FailureReason.DEADLINE
+    assert "longer than 2 s" in attempts.accepted_failure.message
+    assert not list(settings.work_directory.iterdir())
+
+
+LOSS_THAT_FAILS = """\
+import keras
+model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+def loss(truth, prediction):
+    raise RuntimeError("no way to tell")
+model.compile("sgd", loss)
+"""
+
+
+def test_code_that_fails_in_the_training_is_told(
+    stream: Stream, settings: TrainerSettings
+) -> None:
+    code, attempts = stream.train(settings, source=LOSS_THAT_FAILS)
+    assert code == ExitCode.MODEL_CODE
+    assert attempts.accepted_failure is not None
+    assert attempts.accepted_failure.reason is FailureReason.MODEL_CODE
+    assert "no way to tell" in attempts.accepted_failure.message
+
+
+def test_a_stream_that_does_not_suit_the_model_is_told_with_its_record(
+    kafka_bootstrap: str, topic_name: Callable[[str], str], settings: TrainerSettings
+) -> None:
+    topic = topic_name("data")
+    make_topic(kafka_bootstrap, topic)
+    records = [*separable(50), (b"\x09", b"\0" * 8)]
+    stream = announced(
+        kafka_bootstrap, topic_name("control"), produce(kafka_bootstrap, topic, records)
+    )
+    code, attempts = stream.train(settings)
+    assert code == ExitCode.DATA
+    assert attempts.accepted_failure is not None
+    assert attempts.accepted_failure.reason is FailureReason.BAD_STREAM
+    assert f"record {topic}:0:50: its label is 9" in attempts.accepted_failure.message
+
+
+def test_the_trainer_itself_never_imports_tensorflow() -> None:
+    import subprocess
+
+    source = "import sys, trainer.main; sys.exit('tensorflow' in sys.modules)"
+    subprocess.run([sys.executable, "-c", source], check=True, timeout=60)
