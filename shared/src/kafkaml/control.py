@@ -28,7 +28,7 @@ MAX_VALUE_BYTES = 1024 * 1024
 MAX_ID = 2**63 - 1
 _TOPIC_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 
-Offset = Annotated[int, Field(ge=0, le=MAX_ID)]
+Offset = Annotated[int, Field(ge=0, le=MAX_ID, strict=True)]
 Rate = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 
 
@@ -90,7 +90,7 @@ class ControlMessage(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    deployment_id: int = Field(ge=0, le=MAX_ID)
+    deployment_id: int = Field(ge=0, le=MAX_ID, strict=True)
     topic: str = Field(min_length=1, max_length=100_000)
     input_format: str = Field(min_length=1, max_length=40)
     input_config: dict[str, Any] = Field(default_factory=dict)
@@ -203,8 +203,9 @@ def _settle_deployment_id(fields: dict[str, Any], key: bytes | None) -> None:
             )
         fields["deployment_id"] = of_key
     elif key and of_key != of_value:
+        named = "no deployment" if of_key is None else f"deployment {of_key}"
         raise ControlMessageError(
-            f"the key names deployment {of_key}, the value deployment {of_value!r:.40}"
+            f"the key names {named}, the value deployment {repr(of_value)[:40]}"
         )
 
 

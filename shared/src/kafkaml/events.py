@@ -267,9 +267,9 @@ class CloudEvent(BaseModel):
         )
 
     @classmethod
-    def from_record(cls, value: bytes, headers: Iterable[tuple[str, bytes]]) -> Self:
+    def from_record(cls, value: bytes, headers: Iterable[tuple[str, bytes | None]]) -> Self:
         """Read a record of the events topic; raise ValueError if it is not an event."""
-        attributes = {name: content.decode() for name, content in headers}
+        attributes = {name: (content or b"").decode() for name, content in headers}
         try:
             name = attributes["ce_type"]
             event_type = EVENT_TYPES.get(name, UnknownEvent)

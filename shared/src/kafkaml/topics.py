@@ -28,7 +28,7 @@ _PASSING = {
 
 
 def is_passing(error: KafkaError) -> bool:
-    """Say whether an error can be over soon: a new topic, a new leader, a lost connection."""
+    """Say whether an error can pass: of a new topic, a new leader, a lost connection."""
     return error.code() in _PASSING
 
 
