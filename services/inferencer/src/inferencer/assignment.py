@@ -30,6 +30,7 @@ class Assignment:
         self._consumer = consumer
         self._offsets = offsets
         self._start = start
+        self._is_known = False
         self._partitions: set[Partition] = set()
         self._misplaced: dict[Partition, int | None] = {}
 
@@ -43,8 +44,9 @@ class Assignment:
         )
 
     @property
-    def is_empty(self) -> bool:
-        return not self._partitions
+    def is_known(self) -> bool:
+        """Whether the group told which partitions this replica has, be it none."""
+        return self._is_known
 
     def has(self, topic: str, partition: int) -> bool:
         return (topic, partition) in self._partitions
@@ -87,6 +89,7 @@ class Assignment:
         if partitions:
             consumer.incremental_assign(self._placed(partitions))
         self._partitions.update((each.topic, each.partition) for each in partitions)
+        self._is_known = True
         log.info("partitions assigned", partitions=_numbers(partitions))
 
     def _placed(self, partitions: list[TopicPartition]) -> list[TopicPartition]:

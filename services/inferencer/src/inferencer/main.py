@@ -1,6 +1,5 @@
 """Entry point of one replica of one inference."""
 
-import os
 import signal
 import sys
 import tempfile
@@ -13,7 +12,8 @@ import structlog
 
 from inferencer.artifact import fetch_artifact
 from inferencer.config import InferencerSettings
-from inferencer.engines.base import Engine
+from inferencer.engines.base import Engine, EngineLoader
+from inferencer.engines.tensorflow import TensorFlowLoader
 from inferencer.exceptions import (
     AttemptOverError,
     AttemptRefusedError,
@@ -42,17 +42,27 @@ def main() -> None:
     stop = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: stop.set())
+    loader = TensorFlowLoader(
+        intra_op_threads=settings.intra_op_threads,
+        inter_op_threads=settings.inter_op_threads,
+    )
     with Client(retry_for=CLIENT_RETRIES) as client:
-        code = run(settings=settings, attempts=client.attempts, stop=stop)
+        code = run(settings=settings, attempts=client.attempts, loader=loader, stop=stop)
     log.info("replica ends", exit_code=code)
     sys.exit(code)
 
 
-def run(*, settings: InferencerSettings, attempts: Attempts, stop: threading.Event) -> int:
+def run(
+    *,
+    settings: InferencerSettings,
+    attempts: Attempts,
+    loader: EngineLoader,
+    stop: threading.Event,
+) -> int:
     """Serve the order of `attempts` until `stop` is set; return the exit code."""
     reporter = Reporter(attempts=attempts, replica=settings.replica, stop=stop)
     try:
-        serve(settings=settings, reporter=reporter, stop=stop)
+        serve(settings=settings, reporter=reporter, loader=loader, stop=stop)
     except AttemptOverError as e:
         log.info("the attempt is over", reason=str(e))
     except UnusableOrderError as e:
@@ -65,15 +75,19 @@ def run(*, settings: InferencerSettings, attempts: Attempts, stop: threading.Eve
 
 
 def serve(
-    *, settings: InferencerSettings, reporter: Reporter, stop: threading.Event
+    *,
+    settings: InferencerSettings,
+    reporter: Reporter,
+    loader: EngineLoader,
+    stop: threading.Event,
 ) -> None:
     """Load the model and answer records until told to stop."""
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="import") as importer:
-        tensorflow = importer.submit(_import_tensorflow, settings)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="prepare") as pool:
+        prepared = pool.submit(loader.prepare)
         order = reporter.order().inference
         if order is None:
             raise AttemptRefusedError("the order is not for an inference")
-        engine = _load_engine(order, reporter, tensorflow)
+        engine = _load_engine(order, reporter, loader, prepared)
     replica = build_replica(
         settings=settings, order=order, engine=engine, reporter=reporter
     )
@@ -85,26 +99,14 @@ def serve(
         raise reporter.over
 
 
-def _import_tensorflow(settings: InferencerSettings) -> None:
-    """Import TensorFlow, which takes seconds, while the model is on its way."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from inferencer.engines import tensorflow
-
-    tensorflow.set_threads(
-        intra_op=settings.intra_op_threads, inter_op=settings.inter_op_threads
-    )
-
-
 def _load_engine(
-    order: InferenceOrder, reporter: Reporter, tensorflow: Future[None]
+    order: InferenceOrder, reporter: Reporter, loader: EngineLoader, prepared: Future[None]
 ) -> Engine:
-    from inferencer.engines.tensorflow import TensorFlowEngine
-
     with tempfile.TemporaryDirectory(prefix="kafkaml-inferencer-") as directory:
         path = Path(directory) / "model.keras"
         fetch_artifact(reporter, order.artifact, path)
-        tensorflow.result()
-        engine = TensorFlowEngine.load(path, input_shape=tuple(order.input_shape))
+        prepared.result()
+        engine = loader.load(path, input_shape=tuple(order.input_shape))
     log.info("model loaded", training_id=order.training_id, version=order.model_version)
     return engine
 

@@ -23,6 +23,11 @@ class AnsweredOffsets:
         self._consumer = consumer
         self._pending: dict[Partition, int] = {}
 
+    @property
+    def pending(self) -> bool:
+        """Whether Kafka does not know yet of some answered record."""
+        return bool(self._pending)
+
     def add(self, records: Sequence[Record]) -> None:
         """Note that all replies to `records`, ascending by partition, are kept by Kafka."""
         for record in records:

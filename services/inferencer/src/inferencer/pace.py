@@ -26,7 +26,7 @@ class BatchLimit:
 class Backoff:
     """Waits that double up to a limit, each shortened at random by up to a half."""
 
-    def __init__(self, *, first_seconds: float = 0.5, most_seconds: float = 15.0) -> None:
+    def __init__(self, *, first_seconds: float = 0.2, most_seconds: float = 15.0) -> None:
         self._first_seconds = first_seconds
         self._most_seconds = most_seconds
         self._next_seconds = first_seconds

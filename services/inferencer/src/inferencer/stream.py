@@ -21,6 +21,7 @@ log = structlog.get_logger()
 
 POLL_SECONDS = 0.5
 UNASSIGNED_SECONDS = 3.0
+LEAVE_SECONDS = 10.0
 
 
 class Stream:
@@ -64,9 +65,10 @@ class Stream:
             self._subscribed_at = time.monotonic()
             while not stop.is_set():
                 if not self.step():
-                    stop.wait(self._backoff.seconds())
+                    self._hold(self._backoff.seconds(), stop)
+            self._commit_finally()
         finally:
-            self._consumer.close()  # gives the partitions back, which commits
+            self._consumer.close()
 
     def _wait_for(self, topic: str, stop: threading.Event) -> None:
         """Return once Kafka answers and has the topic."""
@@ -82,31 +84,55 @@ class Stream:
             stop.wait(self._backoff.seconds())
 
     def step(self) -> bool:
-        """Answer one batch, or wait a moment for records; return whether that went well."""
+        """Answer one batch, or wait a moment for records; return whether that went well.
+
+        No records are taken while offsets wait to be committed, so that a replica that dies
+        leaves at most one batch to be answered again.
+        """
         self._health.turned()
+        if not self._commit():
+            return False
         self._assignment.place_again()
         records = self._gather()
         self._announce()
         self._metrics.summarise()
-        if records and not self._answer(records):
-            return False
-        committed = self._offsets.commit()
-        if committed:
-            self._health.recovered()
-            self._backoff.reset()
-        else:
+        return not records or (self._answer(records) and self._commit())
+
+    def _commit(self) -> bool:
+        if not self._offsets.pending:
+            return True
+        if not self._offsets.commit():
             self._health.degraded("Kafka does not take the offsets")
-        return committed
+            return False
+        self._health.recovered()
+        self._backoff.reset()
+        return True
+
+    def _commit_finally(self) -> None:
+        """Commit what is answered, also if a rebalance is under way just now."""
+        deadline = time.monotonic() + LEAVE_SECONDS
+        while not self._offsets.commit() and time.monotonic() < deadline:
+            self._hold(0.1, threading.Event())
+
+    def _hold(self, seconds: float, stop: threading.Event) -> None:
+        """Take no records for a while, but go on taking part in the group."""
+        self._consumer.pause(self._consumer.assignment())
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and not stop.is_set():
+            message = self._consumer.poll(0.05)
+            if message is not None and self._is_record(message):
+                self._rewind([message])
+        self._consumer.resume(self._consumer.assignment())
 
     def _announce(self) -> None:
-        """Say that this replica serves, once it has partitions or turned out to need none.
+        """Say that this replica serves, once it has its partitions or is to have none.
 
-        Kafka tells a member without partitions nothing, so silence for a while means that.
+        With the newer group protocol a member that is to have none hears nothing.
         """
         if self._subscribed_at is None:
             return
         waited = time.monotonic() - self._subscribed_at
-        if not self._assignment.is_empty or waited > UNASSIGNED_SECONDS:
+        if self._assignment.is_known or waited > UNASSIGNED_SECONDS:
             self._subscribed_at = None
             self._health.serving()
             self._on_joined()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inferencer.exceptions import PredictionError
+from inferencer.exceptions import ArtifactModelError, PredictionError
 from kafkaml.records.base import Array
 from kafkaml.schemas.attempts import FailureReport, Order, ProgressReport
 
@@ -38,6 +38,21 @@ class SumEngine:
         time.sleep(self.seconds_per_batch)
         rows = batch.reshape(len(batch), -1).astype(np.float32)
         return np.stack([rows.sum(axis=1), rows.max(axis=1)], axis=1)
+
+
+class SumEngineLoader:
+    """Makes engines whatever is in the file, except for `b"broken"`."""
+
+    def __init__(self, *, seconds_per_batch: float = 0.0) -> None:
+        self._seconds_per_batch = seconds_per_batch
+
+    def prepare(self) -> None:
+        """There is nothing to prepare."""
+
+    def load(self, path: Path, *, input_shape: tuple[int, ...]) -> SumEngine:
+        if path.read_bytes() == b"broken":
+            raise ArtifactModelError("the file is broken")
+        return SumEngine(input_shape=input_shape, seconds_per_batch=self._seconds_per_batch)
 
 
 class MemoryAttempts:

@@ -1,5 +1,6 @@
 """What every engine promises."""
 
+from pathlib import Path
 from typing import Protocol
 
 from kafkaml.records.base import Array
@@ -16,4 +17,17 @@ class Engine(Protocol):
         """Return one row for each row of `batch`, of shape `(rows, *input_shape)`.
 
         Raise PredictionError if it cannot be done. Rows do not depend on their neighbours.
+        """
+
+
+class EngineLoader(Protocol):
+    """Makes an engine from a model file."""
+
+    def prepare(self) -> None:
+        """Do what takes long and needs no model yet; runs while the model is on its way."""
+
+    def load(self, path: Path, *, input_shape: tuple[int, ...]) -> Engine:
+        """Return a warm engine, without running code from the file.
+
+        Raise ArtifactModelError if that is not possible.
         """

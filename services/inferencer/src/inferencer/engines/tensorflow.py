@@ -1,7 +1,8 @@
 """The engine that runs any Keras model: one compiled TensorFlow function."""
 
+import os
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -9,6 +10,41 @@ from inferencer.exceptions import ArtifactModelError, PredictionError
 from kafkaml.records.base import Array
 
 WARM_UP_ROWS = (1, 2, 32)
+
+
+class TensorFlowLoader:
+    """Loads `.keras` files, in Keras' safe mode. A thread count of 0 means one per core."""
+
+    def __init__(self, *, intra_op_threads: int = 0, inter_op_threads: int = 0) -> None:
+        self._intra_op_threads = intra_op_threads
+        self._inter_op_threads = inter_op_threads
+
+    def prepare(self) -> None:
+        """Import TensorFlow, which takes seconds, and set its threads."""
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(self._intra_op_threads)
+        tf.config.threading.set_inter_op_parallelism_threads(self._inter_op_threads)
+
+    def load(self, path: Path, *, input_shape: tuple[int, ...]) -> "TensorFlowEngine":
+        model = _load_model(path)
+        dtype = _input_dtype(model)
+        try:
+            function = _compile(model, dtype, input_shape)
+            engine = TensorFlowEngine(
+                function=function, dtype=dtype, input_shape=input_shape
+            )
+            for rows in WARM_UP_ROWS:
+                engine.predict(engine.blank_batch(rows))
+        except ArtifactModelError:
+            raise
+        except Exception as e:
+            raise ArtifactModelError(
+                f"the model does not take records of shape {input_shape}: {_text(e)}. "
+                "Give the inference an input_config that fits the model."
+            ) from e
+        return engine
 
 
 class TensorFlowEngine:
@@ -21,31 +57,6 @@ class TensorFlowEngine:
         self.input_shape = input_shape
         self._function = function
         self._dtype = dtype
-
-    @classmethod
-    def load(cls, path: Path, *, input_shape: tuple[int, ...]) -> Self:
-        """Load a `.keras` file without running code from it, and warm it up.
-
-        Raise ArtifactModelError if that is not possible.
-        """
-        model = _load_model(path)
-        dtype = _input_dtype(model)
-        try:
-            engine = cls(
-                function=_compile(model, dtype, input_shape),
-                dtype=dtype,
-                input_shape=input_shape,
-            )
-            for rows in WARM_UP_ROWS:
-                engine.predict(engine.blank_batch(rows))
-        except ArtifactModelError:
-            raise
-        except Exception as e:
-            raise ArtifactModelError(
-                f"the model does not take records of shape {input_shape}: {_text(e)}. "
-                "Give the inference an input_config that fits the model."
-            ) from e
-        return engine
 
     def predict(self, batch: Array) -> Array:
         import tensorflow as tf
@@ -75,14 +86,6 @@ class TensorFlowEngine:
         return batch if self._dtype == "string" else batch.astype(self._dtype, copy=False)
 
 
-def set_threads(*, intra_op: int, inter_op: int) -> None:
-    """Set TensorFlow's thread counts, before it computes anything; 0 is its own choice."""
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(intra_op)
-    tf.config.threading.set_inter_op_parallelism_threads(inter_op)
-
-
 def _load_model(path: Path) -> Any:
     import keras
 
@@ -108,17 +111,18 @@ def _input_dtype(model: Any) -> str:
 def _compile(model: Any, dtype: str, input_shape: tuple[int, ...]) -> Any:
     import tensorflow as tf
 
+    def predict(batch: Any) -> Any:
+        outputs = tf.nest.flatten(model(batch, training=False))
+        if len(outputs) != 1:
+            raise ArtifactModelError(
+                f"the model has {len(outputs)} outputs; an answer holds one. "
+                "Join the outputs inside the model."
+            )
+        return outputs[0]
+
     signature = [tf.TensorSpec([None, *input_shape], dtype)]
-    function = tf.function(
-        lambda batch: model(batch, training=False), input_signature=signature
-    )
-    concrete = function.get_concrete_function()
-    if not isinstance(concrete.structured_outputs, tf.TensorSpec):
-        raise ArtifactModelError(
-            "the model has several outputs; an answer holds one. "
-            "Join the outputs inside the model."
-        )
-    return concrete
+    function = tf.function(predict, input_signature=signature, autograph=False)
+    return function.get_concrete_function()
 
 
 def _text(error: Exception) -> str:

@@ -1,0 +1,150 @@
+"""How a replica ends, and what the next one finds."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from inferencer.answers import SOURCE_HEADER
+from inferencer.config import InferencerSettings
+from inferencer.main import run
+from inferencer.testing import MemoryAttempts, SumEngineLoader
+from kafkaml.schemas.attempts import InferenceOrder
+from kafkaml.schemas.states import ExitCode, FailureReason
+
+from .orders import inference_order, order_of, value_of
+from .topics import Topics, eventually
+
+BATCH = 50
+EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
+ROOT = Path(__file__).parents[2]
+
+Start = Callable[[InferenceOrder], "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path, kafka_bootstrap: str) -> Iterator[Start]:
+    """Start a replica in a process of its own, one slow batch after the other."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start_one(order: InferenceOrder) -> subprocess.Popen[bytes]:
+        file = tmp_path / "order.json"
+        file.write_text(order_of(order).model_dump_json())
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.inferencer.lone_replica", str(file), "0.2"],
+            cwd=ROOT,
+            env=os.environ
+            | {
+                "KAFKA_ML_BOOTSTRAP_SERVERS": kafka_bootstrap,
+                "KAFKA_ML_BATCH_RECORDS": str(BATCH),
+            },
+        )
+        started.append(process)
+        return process
+
+    yield start_one
+    for process in started:
+        process.kill()
+        process.wait(timeout=30)
+
+
+@pytest.fixture
+def whole_order(order: InferenceOrder) -> InferenceOrder:
+    """An order whose artifact is the empty file, which the fake engine does with."""
+    artifact = order.artifact.model_copy(update={"sha256": EMPTY_SHA256})
+    return order.model_copy(update={"artifact": artifact})
+
+
+def source_counts(topics: Topics, topic: str) -> Counter[bytes]:
+    messages = topics.read(topic, 0)
+    return Counter(dict(message.headers())[SOURCE_HEADER] for message in messages)
+
+
+def test_a_killed_replica_leaves_nothing_unanswered_and_repeats_at_most_a_batch(
+    topics: Topics, whole_order: InferenceOrder, start: Start
+) -> None:
+    output = whole_order.output_topic
+    topics.send(whole_order.input_topic, map(value_of, range(1000)))
+
+    replica = start(whole_order)
+    eventually(lambda: topics.count(output) > 150)
+    time.sleep(0.1)
+    replica.kill()
+    replica.wait(timeout=30)
+    last = start(whole_order)
+    eventually(lambda: len(source_counts(topics, output)) == 1000, seconds=60)
+    group = f"kafkaml-inference-{whole_order.inference_id}"
+    eventually(lambda: topics.committed(group, whole_order.input_topic) == 1000)
+    last.send_signal(signal.SIGTERM)
+
+    assert last.wait(timeout=30) == ExitCode.DRAINED
+    counts = source_counts(topics, output)
+    assert set(counts) == {
+        f"{message.topic()}/{message.partition()}/{message.offset()}".encode()
+        for message in topics.read(whole_order.input_topic, 1000)
+    }
+    assert sum(counts.values()) - 1000 <= BATCH
+
+
+def test_sigterm_ends_a_replica_with_all_answers_committed(
+    topics: Topics, whole_order: InferenceOrder, start: Start
+) -> None:
+    topics.send(whole_order.input_topic, map(value_of, range(1000)))
+    replica = start(whole_order)
+    eventually(lambda: topics.count(whole_order.output_topic) > 100)
+
+    replica.send_signal(signal.SIGTERM)
+    replica.send_signal(signal.SIGTERM)
+
+    assert replica.wait(timeout=30) == ExitCode.DRAINED
+    counts = source_counts(topics, whole_order.output_topic)
+    group = f"kafkaml-inference-{whole_order.inference_id}"
+    assert set(counts.values()) == {1}
+    assert topics.committed(group, whole_order.input_topic) == sum(counts.values()) < 1000
+
+
+def test_a_model_that_cannot_be_loaded_is_reported() -> None:
+    digest = hashlib.sha256(b"broken").hexdigest()
+    attempts = MemoryAttempts(
+        order=order_of(inference_order(sha256=digest)), artifact=b"broken"
+    )
+
+    assert run_with(attempts) == ExitCode.MODEL_CODE
+    [report] = attempts.failure_reports
+    assert (report.reason, report.message) == (FailureReason.ARTIFACT, "the file is broken")
+
+
+def test_a_model_file_with_another_digest_is_reported() -> None:
+    attempts = MemoryAttempts(
+        order=order_of(inference_order(sha256="0" * 64)), artifact=b"other"
+    )
+
+    assert run_with(attempts) == ExitCode.DATA
+    [report] = attempts.failure_reports
+    assert report.reason == FailureReason.ARTIFACT
+    assert "SHA-256" in report.message
+
+
+def test_records_that_cannot_fit_the_model_are_reported() -> None:
+    order = inference_order(input_config={"data_type": "no type"}, sha256=EMPTY_SHA256)
+    attempts = MemoryAttempts(order=order_of(order))
+
+    assert run_with(attempts) == ExitCode.DATA
+    assert attempts.failure_reports[0].reason == FailureReason.BAD_STREAM
+
+
+def run_with(attempts: MemoryAttempts) -> int:
+    return run(
+        settings=InferencerSettings(),
+        attempts=attempts,
+        loader=SumEngineLoader(),
+        stop=threading.Event(),
+    )
