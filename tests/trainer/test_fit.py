@@ -119,6 +119,26 @@ def test_a_loss_that_is_no_number_ends_the_training_with_its_epoch(
         fitted(dataset, source)
 
 
+LOSS_THAT_FAILS = """\
+import keras
+model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+def loss(truth, prediction):
+    raise RuntimeError("no way to tell")
+model.compile("sgd", loss)
+"""
+
+
+def test_code_that_fails_in_the_training_is_told_with_its_line(dataset: Dataset) -> None:
+    from trainer.failures import failure_of
+
+    with pytest.raises(RuntimeError) as caught:
+        fitted(dataset, LOSS_THAT_FAILS)
+    failed = failure_of(caught.value)
+    assert failed.reason == "model_code"
+    assert "no way to tell" in failed.message
+    assert failed.line == 4
+
+
 def test_metrics_are_finite_numbers_or_none() -> None:
     from trainer.training import finite_metrics
 

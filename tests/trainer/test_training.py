@@ -166,25 +166,6 @@ def test_a_training_that_takes_too_long_is_ended(
     assert not list(settings.work_directory.iterdir())
 
 
-LOSS_THAT_FAILS = """\
-import keras
-model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
-def loss(truth, prediction):
-    raise RuntimeError("no way to tell")
-model.compile("sgd", loss)
-"""
-
-
-def test_code_that_fails_in_the_training_is_told(
-    stream: Stream, settings: TrainerSettings
-) -> None:
-    code, attempts = stream.train(settings, source=LOSS_THAT_FAILS)
-    assert code == ExitCode.MODEL_CODE
-    assert attempts.accepted_failure is not None
-    assert attempts.accepted_failure.reason is FailureReason.MODEL_CODE
-    assert "no way to tell" in attempts.accepted_failure.message
-
-
 def test_a_stream_that_does_not_suit_the_model_is_told_with_its_record(
     kafka_bootstrap: str, topic_name: Callable[[str], str], settings: TrainerSettings
 ) -> None:

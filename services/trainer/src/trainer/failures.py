@@ -1,5 +1,6 @@
 """From what a model's code raised to a report for people."""
 
+import re
 import sys
 import traceback
 from typing import Literal
@@ -9,6 +10,8 @@ import tensorflow as tf
 from trainer.exceptions import FailedError
 from trainer.messages import MAX_MESSAGE_LENGTH, Failed
 from trainer.model_source import SOURCE_NAME
+
+_NAMED_LINE = re.compile(rf'File "{re.escape(SOURCE_NAME)}", line ([0-9]+)')
 
 
 def failure_of(error: BaseException) -> Failed:
@@ -43,6 +46,8 @@ def line_of(error: BaseException) -> int | None:
         for frame, line in traceback.walk_tb(error.__traceback__)
         if frame.f_code.co_filename == SOURCE_NAME
     ]
+    # Code that TensorFlow has rewritten names its lines in the message alone.
+    lines += [int(number) for number in _NAMED_LINE.findall(str(error))]
     return lines[-1] if lines else None
 
 
