@@ -1,7 +1,4 @@
-"""Formats by name, and what importing them costs."""
-
-import subprocess
-import sys
+"""Formats by name."""
 
 import pytest
 
@@ -15,21 +12,3 @@ def test_unknown_formats_are_refused(name: str) -> None:
         record_format(name, {})
     with pytest.raises(FormatError, match="RAW, AVRO, JSON"):
         feature_codec(name, {})
-
-
-@pytest.mark.parametrize(
-    ("module", "absent"),
-    [
-        ("kafkaml", {"tensorflow", "keras", "numpy", "confluent_kafka", "pydantic"}),
-        ("kafkaml.records", {"tensorflow", "keras", "confluent_kafka", "httpx", "pandas"}),
-        ("kafkaml.sinks", {"tensorflow", "keras", "pandas", "httpx"}),
-        ("kafkaml.client", {"tensorflow", "keras", "pandas"}),
-        ("kafkaml.predictor", {"tensorflow", "keras", "pandas"}),
-    ],
-)
-def test_imports_bring_in_no_more_than_they_need(module: str, absent: set[str]) -> None:
-    code = f"import sys, {module}; print(*sys.modules)"
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert not absent & set(result.stdout.split())
