@@ -1,4 +1,5 @@
 import base64
+import secrets
 import threading
 import time
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ from kafkaml.schemas.states import (
 from kafkaml.schemas.tokens import Scope
 from kafkaml.schemas.trainings import ConfusionMatrix, TrainingResult
 from kafkaml.schemas.workloads import Observation, Phase, WorkloadKind
+from kafkaml_local.postgres import Postgres
 from tests.integration.api_process import (
     ADMIN,
     CONTROL_LOGGER,
@@ -60,14 +62,24 @@ STREAM = {
 ARTIFACT = b"keras" * 100_000
 
 
-@pytest.fixture
-def api(postgres_url: str, kafka_bootstrap: str, tmp_path: Path) -> Iterator[ApiProcess]:
+@pytest.fixture(scope="module")
+def api(
+    postgres_server: Postgres,
+    kafka_bootstrap: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[ApiProcess]:
+    """One API for all tests here: starting it takes longer than they do."""
+    database = f"test_{secrets.token_hex(6)}"
+    postgres_server.create_database(database)
     with running_api(
-        database_url=postgres_url, bootstrap_servers=kafka_bootstrap, folder=tmp_path
+        database_url=postgres_server.url(database),
+        bootstrap_servers=kafka_bootstrap,
+        folder=tmp_path_factory.mktemp("api"),
     ) as process:
         with Client(process.url, ADMIN, retry_for=START) as client:
             client.tokens.current()
         yield process
+    postgres_server.drop_database(database)
 
 
 @pytest.fixture
@@ -82,14 +94,19 @@ def orchestrator(api: ApiProcess) -> Iterator[Client]:
         yield client
 
 
+def any_name() -> str:
+    return f"digits-{secrets.token_hex(4)}"
+
+
 def start(api: ApiProcess, orchestrator: Client, kind: WorkloadKind) -> Client:
-    """Return a client with the token of the only wanted workload of its kind."""
-    (workload,) = [w for w in orchestrator.workloads.wanted() if w.kind is kind]
-    return Client(api.url, orchestrator.workloads.token(workload.name))
+    """Return a client with the token of the newest workload of a kind."""
+    wanted = [w for w in orchestrator.workloads.wanted() if w.kind is kind]
+    newest = max(wanted, key=lambda workload: workload.id)
+    return Client(api.url, orchestrator.workloads.token(newest.name))
 
 
 def create_valid_model(api: ApiProcess, client: Client, orchestrator: Client) -> Model:
-    model = client.models.create(name="digits", source=SOURCE, description="small")
+    model = client.models.create(name=any_name(), source=SOURCE, description="small")
     with start(api, orchestrator, WorkloadKind.CHECK) as attempt:
         assert attempt.attempts.order().source == SOURCE
         attempt.attempts.check(CheckReport(check=CHECK))
@@ -148,18 +165,18 @@ def test_a_model_is_designed(api: ApiProcess, client: Client, orchestrator: Clie
     assert client.models.version(model.id, 1).state is ModelVersionState.VALID
     assert client.models.update(model.id, description="").description == ""
     with pytest.raises(ProblemError) as raised:
-        client.models.create(name="digits", source=SOURCE)
+        client.models.create(name=model.name, source=SOURCE)
     assert raised.value.problem.code == "name-taken"
     client.models.delete(model.id)
-    assert list(client.models.list()) == []
+    assert model.id not in {each.id for each in client.models.list(limit=1)}
 
 
 def test_a_model_is_trained_and_served(
     api: ApiProcess, client: Client, orchestrator: Client, tmp_path: Path
 ) -> None:
     model = create_valid_model(api, client, orchestrator)
-    configuration = client.configurations.create(name="all", model_ids=[model.id])
-    assert list(client.configurations.list()) == [configuration]
+    configuration = client.configurations.create(name=any_name(), model_ids=[model.id])
+    assert next(client.configurations.list(limit=1)) == configuration
     deployment = client.deployments.create(
         configuration.id, epochs=2, fit={"shuffle": False}, resources={"cpu": "500m"}
     )
@@ -216,7 +233,7 @@ def test_a_training_fails_and_is_retried(
     api: ApiProcess, client: Client, orchestrator: Client
 ) -> None:
     model = create_valid_model(api, client, orchestrator)
-    configuration = client.configurations.create(name="all", model_ids=[model.id])
+    configuration = client.configurations.create(name=any_name(), model_ids=[model.id])
     deployment = client.deployments.create(configuration.id)
     with start(api, orchestrator, WorkloadKind.TRAINING) as attempt:
         attempt.attempts.failure(
@@ -237,7 +254,7 @@ def test_a_stream_is_recorded_and_sent_again(
     api: ApiProcess, client: Client, orchestrator: Client
 ) -> None:
     model = create_valid_model(api, client, orchestrator)
-    configuration = client.configurations.create(name="all", model_ids=[model.id])
+    configuration = client.configurations.create(name=any_name(), model_ids=[model.id])
     first, second = (client.deployments.create(configuration.id) for _ in range(2))
     message = ControlMessage.model_validate({**STREAM, "deployment_id": first.id})
     record = DatasourceRecord(
@@ -260,9 +277,8 @@ def test_tokens_open_what_they_should(api: ApiProcess, client: Client) -> None:
     token = client.tokens.create(name="notebook", scope=Scope.VIEWER)
     with Client(api.url, token.secret) as viewer:
         assert viewer.tokens.current().name == "notebook"
-        assert list(viewer.models.list()) == []
         with pytest.raises(ProblemError) as raised:
-            viewer.models.create(name="a", source="b")
+            viewer.models.create(name=any_name(), source="b")
         assert raised.value.problem.code == "forbidden"
         assert token.id in {each.id for each in client.tokens.list()}
         client.tokens.delete(token.id)
@@ -272,7 +288,7 @@ def test_tokens_open_what_they_should(api: ApiProcess, client: Client) -> None:
 
 
 def test_events_are_watched_and_resumed(client: Client) -> None:
-    model = client.models.create(name="a", source="b")
+    model = client.models.create(name=any_name(), source="b")
     subject, stop = f"models/{model.id}", threading.Event()
 
     def change() -> None:
@@ -300,8 +316,8 @@ def version_of(watched: WatchedEvent) -> int:
 
 async def test_the_asynchronous_client_does_the_same(api: ApiProcess) -> None:
     async with AsyncClient(api.url, ADMIN) as client:
-        model = await client.models.create(name="a", source="b")
-        assert [each.id async for each in client.models.list(limit=1)] == [model.id]
+        model = await client.models.create(name=any_name(), source="b")
+        assert (await anext(client.models.list(limit=1))).id == model.id
         await client.models.delete(model.id)
         with pytest.raises(ProblemError):
             await client.models.get(model.id)
