@@ -76,7 +76,7 @@ def status() -> None:
         home = Home.from_environment(os.environ)
         statuses = [PartStatus.from_part(part) for part in Platform(home=home).parts]
         console.print(_table(statuses))
-        console.print(f"Logs: {home.path}/[i]part[/]/log.txt", soft_wrap=True)
+        console.print(f"Logs: {home.path}/<part>/log.txt", soft_wrap=True)
         died = [each for each in statuses if each.state is PartState.DIED]
         if died:
             names = "\n".join(f"{each.name} has died; its log: {each.log}" for each in died)
@@ -92,6 +92,8 @@ def env() -> None:
         typer.echo(f"export KAFKA_ML_URL={running.url}")
         typer.echo(f"export KAFKA_ML_TOKEN={secrets.admin_token}")
         typer.echo(f"export KAFKA_ML_BOOTSTRAP_SERVERS={running.bootstrap_servers}")
+        if not running.is_running():
+            errors.print("It does not run now: start it with [b]kafkaml-local up[/].")
 
 
 @app.command()

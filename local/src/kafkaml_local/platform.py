@@ -68,6 +68,10 @@ class Platform:
         """All parts in the order of their start."""
         return [self._log_keeper, self._postgres, self._kafka, *self._services]
 
+    def is_running(self) -> bool:
+        """Say whether every part runs."""
+        return all(part.process.is_running() for part in self.parts)
+
     def start(self, tell: Tell) -> None:
         """Start what does not run, and return when all is ready; raise `PartError`."""
         self._log_keeper.start()
