@@ -70,9 +70,10 @@ def use_platform() -> None:
     if "KAFKA_ML_URL" in os.environ:
         return
     local = SCRIPTS / "kafkaml-local"
-    subprocess.run([local, "up"], check=True)  # noqa: S603  our own program
-    shown = subprocess.run([local, "env"], check=True, capture_output=True, text=True)  # noqa: S603
-    for line in shown.stdout.splitlines():
+    if subprocess.run([local, "up"], check=False).returncode:  # noqa: S603  our own program
+        raise CheckFailedError("the platform did not start")
+    shown = subprocess.check_output([local, "env"], text=True)  # noqa: S603  likewise
+    for line in shown.splitlines():
         name, _, value = line.removeprefix("export ").partition("=")
         os.environ[name] = value.strip("'\"")
 
@@ -147,10 +148,13 @@ def follow(client: Client, deployment: Deployment) -> list[Training]:
                 metrics[training.id] = client.trainings.metrics(training.id).epochs
             live.update(training_progress(trainings, metrics))
             if all(training.state.is_final for training in trainings):
-                return trainings
+                break
             if time.monotonic() > deadline:
                 raise CheckFailedError(f"no result after {TRAINING_SECONDS} s")
             _wait_for_change(changes)
+    if not console.is_terminal:
+        console.print()
+    return trainings
 
 
 def _wait_for_change(changes: "queue.Queue[object]") -> None:

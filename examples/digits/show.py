@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from rich.console import Console, Group, RenderableType
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, RenderableType
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -14,7 +15,7 @@ from kafkaml.schemas.trainings import ConfusionMatrix, EpochMetrics, Training
 console = Console()
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
-_CURVE_WIDTH = 40
+_CURVE_WIDTH = 20
 
 
 class CheckFailedError(Exception):
@@ -39,6 +40,11 @@ def check(*, holds: bool, text: str) -> None:
     console.print(f"   [green]✓[/] {text}")
 
 
+def short_name(model_name: str) -> str:
+    """Leave out what all models of the demo have in common."""
+    return model_name.removeprefix("digits-")
+
+
 def curve(values: list[float]) -> str:
     """Draw numbers from 0 to 1 as a line of blocks, the last ones if there are many."""
     top = len(_BLOCKS) - 1
@@ -50,36 +56,31 @@ def curve(values: list[float]) -> str:
 def training_progress(
     trainings: Iterable[Training], metrics: dict[int, list[EpochMetrics]]
 ) -> RenderableType:
-    """Show each training's state, its progress and the curve of its accuracy."""
-    table = Table.grid(padding=(0, 2))
+    """Show each training's state, its progress and the curve of its validation accuracy."""
+    table = Table.grid(padding=(0, 1))
     for training in trainings:
         epochs = metrics.get(training.id, [])
         accuracy = [e.values.get("val_accuracy") or 0.0 for e in epochs]
-        loss = next((e.values.get("loss") for e in reversed(epochs)), None)
         table.add_row(
-            f"   {training.model_name}",
+            f"   {short_name(training.model_name)}",
             Text(training.state, style="green" if training.state.is_final else "yellow"),
-            ProgressBar(total=training.epochs, completed=len(epochs), width=24),
+            ProgressBar(total=training.epochs, completed=len(epochs), width=12),
             f"{len(epochs)}/{training.epochs}",
-            f"loss {loss:.3f}" if loss is not None else "",
-            f"val_accuracy {accuracy[-1]:.3f}" if accuracy else "",
             Text(curve(accuracy), style="cyan"),
+            f"{accuracy[-1]:.3f}" if accuracy else "",
         )
-    return Group(table)
+    return table
 
 
 def comparison(trainings: Iterable[Training], models: dict[int, Model]) -> Table:
     """Compare finished trainings, one in each row."""
-    table = Table(title="Trained on the same stream", title_justify="left")
+    table = Table(
+        box=SIMPLE_HEAD,
+        title="Trained on the same stream, measured on its test records",
+        title_justify="left",
+    )
     table.add_column("model")
-    for name in (
-        "parameters",
-        "records",
-        "test accuracy",
-        "test loss",
-        "waiting→1st step",
-        "fit",
-    ):
+    for name in ("weights", "records", "accuracy", "loss", "1st step", "fit"):
         table.add_column(name, justify="right")
     for training in trainings:
         result = training.result
@@ -88,9 +89,9 @@ def comparison(trainings: Iterable[Training], models: dict[int, Model]) -> Table
         found = models[training.model_id].version.check
         counts = result.counts
         table.add_row(
-            training.model_name,
+            short_name(training.model_name),
             f"{found.parameter_count:,}" if found else "?",
-            f"{counts.training}+{counts.validation}+{counts.test}",
+            f"{counts.training + counts.validation + counts.test:,}",
             f"{result.test['accuracy'] or 0:.4f}",
             f"{result.test['loss'] or 0:.4f}",
             f"{result.timings.first_step:.2f} s",
@@ -102,7 +103,7 @@ def comparison(trainings: Iterable[Training], models: dict[int, Model]) -> Table
 def confusion(matrix: ConfusionMatrix, model_name: str) -> Table:
     """Show a confusion matrix: true classes down, predicted ones across."""
     table = Table(
-        title=f"Confusion matrix of {model_name} ({matrix.part} records)",
+        title=f"Confusion matrix of {short_name(model_name)}, {matrix.part} records",
         title_justify="left",
         box=None,
         padding=(0, 1),
