@@ -45,9 +45,15 @@ class Recording:
             try:
                 return await self._repeat(record)
             except ProblemError as e:
-                log = logger.bind(place=_place(record), error=str(e))
-                log.error("control message refused", whole=record is whole)
+                self._tell_refused(record, e)
         return True
+
+    @staticmethod
+    def _tell_refused(record: DatasourceRecord, error: ProblemError) -> None:
+        bare = record.key is None and record.value is None
+        logger.error(
+            "control message refused", place=_place(record), bare=bare, error=str(error)
+        )
 
     async def _repeat(self, record: DatasourceRecord) -> bool:
         """Try until the API accepts; raise ProblemError if it never will."""
