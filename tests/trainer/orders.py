@@ -38,6 +38,6 @@ def training_order(
             deployment_id=1,
             parameters=TrainingParameters.model_validate(parameters),
             control_topic=control_topic,
-            announced_since=datetime.now(UTC) - timedelta(minutes=1),
+            announced_since=datetime.now(UTC) - timedelta(hours=1),
         ),
     )
