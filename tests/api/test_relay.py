@@ -408,6 +408,7 @@ async def relay_subprocess(
         await process.communicate()
 
 
+@pytest.mark.timeout(400)  # it starts 21 processes
 async def test_killed_relays_lose_nothing_and_keep_the_order(
     engine: AsyncEngine, settings: RelaySettings, postgres_url: str
 ) -> None:

@@ -116,8 +116,8 @@ def create_relay_engine(settings: RelaySettings) -> AsyncEngine:
         poolclass=NullPool,
         isolation_level="AUTOCOMMIT",
         connect_args={
-            "timeout": 10,
-            "command_timeout": 10,
+            "timeout": settings.database_connect_timeout.total_seconds(),
+            "command_timeout": settings.database_statement_timeout.total_seconds(),
             "server_settings": {"application_name": "kafkaml-relay", **keepalives},
         },
     )

@@ -96,10 +96,12 @@ class Publisher:
         producer, self._producer = self._producer, None
         if producer is None:
             return
-        # stop() alone would wait without end for what cannot be delivered.
-        await producer._sender.close()  # noqa: SLF001
-        producer._message_accumulator.fail_all(KafkaTimeoutError())  # noqa: SLF001
-        await producer.stop()
+        try:
+            # stop() alone would wait without end for what cannot be delivered.
+            await producer._sender.close()  # noqa: SLF001
+            producer._message_accumulator.fail_all(KafkaTimeoutError())  # noqa: SLF001
+        finally:
+            await producer.stop()
 
     async def _send(self, batch: Batch) -> None:
         producer = await self._started()
