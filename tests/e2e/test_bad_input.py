@@ -61,7 +61,11 @@ def test_control_messages_that_break_a_rule_are_recorded_as_rejected(
     good = {
         "topic": "nothing:0:0:5",
         "input_format": "RAW",
-        "input_config": {"data_type": "float32", "data_reshape": "4"},
+        "input_config": {
+            "data_type": "float32",
+            "data_reshape": "4",
+            "label_type": "uint8",
+        },
     }
     bad = {
         "not JSON": (key_of(deployment.id), b"<xml/>"),

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import fastavro
 import pytest
-from kafka import KafkaProducer
 
 from kafkaml.client import Client
 from kafkaml.schemas.states import DatasourceState, InferenceState, TrainingState
 from tests.e2e.scenarios import PATIENCE, deploy, separable, stream, unique
+from tests.support.original_sink import IGNORE_ITS_WARNING, OriginalSink
 from tests.support.platform import RunningPlatform
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -82,6 +82,7 @@ def test_a_recorded_stream_trains_a_second_deployment(
     assert again.state is DatasourceState.RECORDED
 
 
+@IGNORE_ITS_WARNING
 def test_an_original_avro_producer_trains_a_model(
     platform: RunningPlatform, client: Client
 ) -> None:
@@ -96,38 +97,21 @@ def test_an_original_avro_producer_trains_a_model(
         "fields": [{"name": "corner", "type": "int"}],
     }
     deployment = deploy(client, epochs=4)
-    topic = unique("avro")
-    points, labels = separable(120)
-    producer = KafkaProducer(bootstrap_servers=platform.bootstrap_servers)
-    for point, label in zip(points, labels, strict=True):
-        producer.send(
-            topic,
-            key=_avro(label_schema, {"corner": int(label)}),
-            value=_avro(data_schema, dict(zip("abcd", map(float, point), strict=True))),
-        )
-    producer.flush(30)
-    control = {
-        "topic": f"{topic}:0:0:120",
-        "unsupervised_topic": None,
-        "input_format": "AVRO",
-        "description": "",
-        "dataset_restrictions": "{}",
-        "input_config": {
-            "data_scheme": json.dumps(data_schema),
-            "label_scheme": json.dumps(label_schema),
-        },
-        "validation_rate": 0.1,
-        "test_rate": 0.1,
-        "total_msg": 120,
-        "incremental": False,
-    }
-    producer.send(
-        deployment.control_topic,
-        key=bytes([deployment.id]),
-        value=json.dumps(control).encode("utf-8"),
+    sink = OriginalSink(
+        platform.bootstrap_servers, unique("avro"), deployment.control_topic
     )
-    producer.flush(30)
-    producer.close()
+    sink.send(
+        (
+            _avro(data_schema, dict(zip("abcd", map(float, point), strict=True))),
+            _avro(label_schema, {"corner": int(label)}),
+        )
+        for point, label in zip(*separable(120), strict=True)
+    )
+    config = {
+        "data_scheme": json.dumps(data_schema),
+        "label_scheme": json.dumps(label_schema),
+    }
+    sink.close(deployment.id, "AVRO", config)
     finished = client.deployments.wait_finished(deployment.id, timeout=PATIENCE)
     assert finished.trainings[0].state is TrainingState.FINISHED
 

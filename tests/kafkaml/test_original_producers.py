@@ -1,13 +1,8 @@
-"""What the sinks of the original Kafka-ML write is read as it was meant.
-
-The producer is kafka-python, as theirs is; keys, values and the control message are built
-as they build them: one-byte deployment id, label in the key, offsets read before and after.
-"""
+"""What the sinks of the original Kafka-ML write is read as it was meant."""
 
 import io
 import json
-import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import fastavro
@@ -18,12 +13,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from kafkaml.control import ControlMessage
 from kafkaml.records import record_format
 from tests.kafkaml.logs import read_ranges
+from tests.support.original_sink import IGNORE_ITS_WARNING, KafkaConsumer, OriginalSink
 
-with warnings.catch_warnings():  # kafka-python reads its files in a deprecated way
-    warnings.simplefilter("ignore", DeprecationWarning)
-    from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-
-pytestmark = pytest.mark.filterwarnings("ignore:read_text is deprecated")
+pytestmark = IGNORE_ITS_WARNING
 
 DATA_SCHEMA = """{"namespace": "data.ertis.uma.es",
  "type": "record",
@@ -43,56 +35,8 @@ LABEL_SCHEMA = """{"namespace": "label.ertis.uma.es",
 }"""
 
 
-class OriginalSink:
-    """The steps of the original sinks: offsets, records, offsets, control message."""
-
-    def __init__(self, bootstrap: str, topic: str, control_topic: str) -> None:
-        self.bootstrap = bootstrap
-        self.topic = topic
-        self.control_topic = control_topic
-        self.consumer = KafkaConsumer(
-            bootstrap_servers=bootstrap, group_id="sink", enable_auto_commit=False
-        )
-        self.producer = KafkaProducer(bootstrap_servers=bootstrap)
-        self.starts = self.ends()
-
-    def ends(self) -> dict[int, int]:
-        found = self.consumer.partitions_for_topic(self.topic) or set()
-        places = {partition: TopicPartition(self.topic, partition) for partition in found}
-        ends = self.consumer.end_offsets(list(places.values()))
-        return {partition: ends[place] for partition, place in places.items()}
-
-    def send(self, samples: Iterable[tuple[bytes, bytes]]) -> None:
-        for value, key in samples:
-            self.producer.send(self.topic, key=key, value=value)
-
-    def close(self, deployment_id: int, input_format: str, config: dict[str, Any]) -> None:
-        self.producer.flush()
-        ends = self.ends()
-        ranges = [
-            f"{self.topic}:{partition}:{self.starts.get(partition, 0)}:{end}"
-            for partition, end in ends.items()
-        ]
-        message = {
-            "topic": ",".join(ranges),
-            "unsupervised_topic": None,
-            "input_format": input_format,
-            "description": "a data set",
-            "dataset_restrictions": {},
-            "input_config": config,
-            "validation_rate": 0.1,
-            "test_rate": 0.1,
-            "total_msg": sum(end - self.starts.get(p, 0) for p, end in ends.items()),
-            "incremental": False,
-        }
-        self.producer.send(
-            self.control_topic,
-            key=bytes([deployment_id]),
-            value=json.dumps(message).encode("utf-8"),
-        )
-        self.producer.flush()
-        self.producer.close()
-        self.consumer.close(autocommit=False)
+class ReadableSink(OriginalSink):
+    """The original sink, and how a trainer reads what it wrote."""
 
     def announcement(self) -> ControlMessage:
         """Return the control message as a trainer reads it."""
@@ -120,13 +64,13 @@ class OriginalSink:
 
 
 @pytest.fixture
-def sink(kafka_bootstrap: str, topic_name: Callable[[str], str]) -> OriginalSink:
+def sink(kafka_bootstrap: str, topic_name: Callable[[str], str]) -> ReadableSink:
     topic, control_topic = topic_name("data"), topic_name("control")
     admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
     made = admin.create_topics([NewTopic(topic, 2), NewTopic(control_topic, 1)])
     for each in made.values():
         each.result(30)
-    return OriginalSink(kafka_bootstrap, topic, control_topic)
+    return ReadableSink(kafka_bootstrap, topic, control_topic)
 
 
 def by_first(features: Any, labels: Any) -> dict[float, Any]:
@@ -135,7 +79,7 @@ def by_first(features: Any, labels: Any) -> dict[float, Any]:
     return dict(zip(firsts, labels.tolist(), strict=True))
 
 
-def test_raw_images_with_numpy_labels(sink: OriginalSink) -> None:
+def test_raw_images_with_numpy_labels(sink: ReadableSink) -> None:
     images = np.arange(12 * 3 * 2, dtype=np.uint8).reshape(12, 3, 2)
     labels = np.arange(12, dtype=np.uint8) % 10
     sink.send(
@@ -160,7 +104,7 @@ def test_raw_images_with_numpy_labels(sink: OriginalSink) -> None:
     assert by_first(features, read_labels) == expected
 
 
-def test_raw_rows_of_float64_which_the_original_cannot_train_on(sink: OriginalSink) -> None:
+def test_raw_rows_of_float64_which_the_original_cannot_train_on(sink: ReadableSink) -> None:
     rows = np.arange(8, dtype=np.float64).reshape(4, 2)
     sink.send((row.tobytes(), np.float64(row[0] / 2).tobytes()) for row in rows)
     config = {
@@ -175,7 +119,7 @@ def test_raw_rows_of_float64_which_the_original_cannot_train_on(sink: OriginalSi
     assert by_first(features, labels) == {0: [0], 2: [1], 4: [2], 6: [3]}
 
 
-def test_raw_without_shapes(sink: OriginalSink) -> None:
+def test_raw_without_shapes(sink: ReadableSink) -> None:
     rows = np.arange(6, dtype=np.int16).reshape(3, 2)
     sink.send((row.tobytes(), np.uint8(row[1]).tobytes()) for row in rows)
     config = {
@@ -191,7 +135,7 @@ def test_raw_without_shapes(sink: OriginalSink) -> None:
     assert by_first(features, labels) == {0: 1, 2: 3, 4: 5}
 
 
-def test_avro_records(sink: OriginalSink) -> None:
+def test_avro_records(sink: ReadableSink) -> None:
     def written(schema: str, record: dict[str, Any]) -> bytes:
         buffer = io.BytesIO()
         fastavro.schemaless_writer(buffer, json.loads(schema), record)

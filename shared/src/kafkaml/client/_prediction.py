@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
 
 def predict_by_topic(
-    inference: Inference, array: "np.ndarray[Any, Any]", timeout: Duration
+    inference: Inference,
+    array: "np.ndarray[Any, Any]",
+    bootstrap_servers: str | None,
+    timeout: Duration,
 ) -> "np.ndarray[Any, Any]":
     """Send records to the inference's input topic and return its answers, in order."""
     from kafkaml.predictor import StreamPredictor
@@ -20,6 +23,7 @@ def predict_by_topic(
         output_topic=inference.output_topic,
         input_format=inference.input_format,
         input_config=inference.input_config,
+        bootstrap_servers=bootstrap_servers,
         timeout=seconds(timeout),
     ) as predictor:
         return predictor.predict(array)

@@ -26,5 +26,7 @@ async def test_an_inference_is_asked_over_its_topics(
     }
     client = connect("http://api.test", transport=FakeApi(answer(inference)))
     with answering_sums(topics, kafka_bootstrap):
-        sums = await client.inferences.predict(6, np.array([[1, 2], [3, 4]], np.uint8), 30)
+        sums = await client.inferences.predict(
+            6, np.array([[1, 2], [3, 4]], np.uint8), timeout=30
+        )
     assert sums.tolist() == [[3], [7]]
