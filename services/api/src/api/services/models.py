@@ -12,6 +12,7 @@ from kafkaml.schemas.models import (
     ModelVersion,
     ModelVersionCreate,
 )
+from kafkaml.schemas.workloads import WorkloadKind
 
 
 class ModelService:
@@ -56,6 +57,9 @@ class ModelService:
             raise InUseError(
                 "model", model_id, by=f"the deployment of training {training_id}"
             )
+        await self._work.tokens.delete_of_workloads(
+            WorkloadKind.CHECK, await self._work.models.version_ids(model_id)
+        )
         await self._work.models.delete(model)
         self._work.outbox.add_event(ModelDeleted(id=model_id))
 

@@ -1,5 +1,7 @@
 """What can be done with tokens."""
 
+from datetime import UTC, datetime
+
 from api.exceptions import NotFoundError, ValidationFailedError
 from api.paging import PageRequest
 from api.services.authentication import Secret
@@ -22,8 +24,8 @@ class TokenService:
             raise ValidationFailedError.at(
                 "body.scope", "tokens of attempts are made with their workloads"
             )
-        if wanted.expires_at is not None and wanted.expires_at <= utc_now():
-            raise ValidationFailedError.at("body.expires_at", "choose a time to come")
+        if wanted.expires_at is not None:
+            _check_expiry(wanted.expires_at)
         secret = Secret.make()
         token = await self._work.tokens.add(
             TokenRow(
@@ -52,3 +54,13 @@ class TokenService:
         if token.origin is TokenOrigin.ATTEMPT:
             raise NotFoundError.of("token", token_id)
         await self._work.tokens.delete(token)
+
+
+def _check_expiry(expires_at: datetime) -> None:
+    location = "body.expires_at"
+    try:
+        in_utc = expires_at.astimezone(UTC)
+    except OverflowError as e:
+        raise ValidationFailedError.at(location, "choose a time before 9999") from e
+    if in_utc <= utc_now():
+        raise ValidationFailedError.at(location, "choose a time to come")

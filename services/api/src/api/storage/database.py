@@ -22,9 +22,9 @@ from api.exceptions import ConflictError, UnavailableError
 APPLICATION_NAME = "kafka-ml"
 
 # SQLSTATE classes and codes that pass by themselves: lost connections (08), serialization
-# failures and deadlocks (40), too many connections (53), statement and lock timeouts, and a
-# server that goes down or comes up (57P).
-_PASSING = ("08", "40001", "40P01", "53", "55P03", "57014", "57P")
+# failures and deadlocks (40), too many connections (53), timeouts of statements, locks and
+# idle transactions, and a server that goes down or comes up (57P).
+_PASSING = ("08", "25P03", "40001", "40P01", "53", "55P03", "57014", "57P")
 _UNIQUE_VIOLATION = "23505"
 _FOREIGN_KEY_VIOLATION = ("23503", "23001")
 

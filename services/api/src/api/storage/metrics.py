@@ -56,7 +56,7 @@ class MetricStore:
             )
             .order_by(TrainingMetricRow.epoch, TrainingMetricRow.name)
         )
-        rows = (await self._session.execute(statement)).tuples()
+        rows = await self._session.execute(statement)
         return [
             EpochMetrics(epoch=epoch, values={name: value for _, name, value in group})
             for epoch, group in groupby(rows, key=lambda row: row[0])

@@ -64,7 +64,7 @@ class ModelStore:
         await self._flush_name(model.name)
 
     async def delete(self, model: ModelRow) -> None:
-        """Delete a model with its versions; raise IntegrityError if it is used."""
+        """Delete a model with its versions, which nothing uses."""
         await self._session.execute(delete(ModelRow).where(ModelRow.id == model.id))
 
     async def add_version(self, model: ModelRow, source: str) -> ModelVersionRow:
@@ -83,6 +83,11 @@ class ModelStore:
         """Return the versions of a model."""
         statement = select(ModelVersionRow).where(ModelVersionRow.model_id == model_id)
         return await fetch_page(self._session, statement, key=ModelVersionRow.id, page=page)
+
+    async def version_ids(self, model_id: int) -> Sequence[int]:
+        """Return the ids of the versions of a model."""
+        statement = select(ModelVersionRow.id).where(ModelVersionRow.model_id == model_id)
+        return (await self._session.scalars(statement)).all()
 
     async def lock_version(self, version_id: int) -> ModelVersionRow | None:
         """Return a version for a change."""

@@ -1,5 +1,6 @@
 """Tokens in the database."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, or_, select, text, update
@@ -67,7 +68,7 @@ class TokenStore:
         """Delete a token."""
         await self._session.execute(delete(TokenRow).where(TokenRow.id == token.id))
 
-    async def delete_of_workloads(self, kind: WorkloadKind, ids: list[int]) -> None:
+    async def delete_of_workloads(self, kind: WorkloadKind, ids: Sequence[int]) -> None:
         """Delete the tokens of every attempt of these workloads."""
         await self._session.execute(
             delete(TokenRow).where(
