@@ -43,9 +43,14 @@ async def in_chunks(content: bytes, size: int = 300_000) -> AsyncIterator[bytes]
         yield content[start : start + size]
 
 
-async def nothing_read() -> AsyncIterator[bytes]:
-    raise AssertionError("the body was read")
-    yield b""
+class UnreadBody:
+    """A body that nobody may read."""
+
+    def __aiter__(self) -> "UnreadBody":
+        return self
+
+    async def __anext__(self) -> bytes:
+        raise AssertionError("the body was read")
 
 
 async def put(store: ArtifactStore, content: bytes, key: str = KEY) -> int:
@@ -78,9 +83,7 @@ async def test_the_same_content_is_not_read_again(store: ArtifactStore) -> None:
     content = b"model" * 1000
     await put(store, content)
 
-    size = await store.put(
-        KEY, nothing_read(), sha256=digest_of(content), max_bytes=MEBIBYTE
-    )
+    size = await store.put(KEY, UnreadBody(), sha256=digest_of(content), max_bytes=MEBIBYTE)
 
     assert size == len(content)
 

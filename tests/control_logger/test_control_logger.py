@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -247,7 +248,7 @@ async def test_killed_loggers_lose_nothing(
         seen = len(api.posted)
         async with logger_process(settings) as process:
             wanted = seen + random.randrange(20, 150)
-            await wait_for(lambda wanted=wanted: len(api.posted) >= wanted)
+            await wait_for(partial(lambda least: len(api.posted) >= least, wanted))
             process.kill()
     async with logger_process(settings) as process:
         await wait_for(lambda: total - 1 in numbers(api))
