@@ -85,7 +85,3 @@ def test_forged_headers_are_renamed() -> None:
         ("kafkaml-inbound-source", b"2"),
         ("kafkaml-inbound-model", b"m"),
     ]
-
-
-def test_no_headers_are_no_headers() -> None:
-    assert copied_headers(None) == []

@@ -2,6 +2,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import orjson
+from confluent_kafka import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,7 +10,7 @@ from inferencer.answers import AnswerWriter
 from inferencer.codecs import codec_of
 from inferencer.dead_letters import DeadLetterWriter
 from inferencer.metrics import Metrics
-from inferencer.record import Reply
+from inferencer.record import Headers, Reply
 from inferencer.replies import ReplyMaker
 from inferencer.testing import SumEngine
 from kafkaml.schemas.attempts import InferenceOrder
@@ -23,16 +24,19 @@ POISON = 666.0
 def replies_to(
     values: Sequence[bytes | None], order: InferenceOrder | None = None
 ) -> list[Reply]:
+    return maker(order).replies(
+        [record(value, offset=offset) for offset, value in enumerate(values)]
+    )
+
+
+def maker(order: InferenceOrder | None = None) -> ReplyMaker:
     order = order or inference_order()
-    maker = ReplyMaker(
+    return ReplyMaker(
         codec=codec_of(order),
         engine=SumEngine(input_shape=tuple(order.input_shape), poison=POISON),
         answers=AnswerWriter(order=order),
         dead_letters=DeadLetterWriter(topic=order.dead_letter_topic),
         metrics=Metrics(),
-    )
-    return maker.replies(
-        [record(value, offset=offset) for offset, value in enumerate(values)]
     )
 
 
@@ -74,6 +78,27 @@ def test_the_reason_of_each_bad_record_is_given() -> None:
         b"PredictionError",
     ]
     assert all(each["__kafkaml.errors.message"] for each in told)
+
+
+class OddlyNamed(Message):  # type: ignore[misc]  # the class is untyped
+    """A record with a header whose name is not UTF-8: the client fails like this."""
+
+    def headers(self) -> Headers:
+        raise SystemError("headers returned a result with an exception set")
+
+
+def test_headers_that_cannot_be_read_cost_a_record_nothing_else() -> None:
+    values = (value_of(1), b"bad")
+    replies = maker().replies(
+        [OddlyNamed(topic="in", partition=0, offset=0, value=value) for value in values]
+    )
+
+    for reply in replies:
+        assert reply.headers[0] == (
+            "kafkaml-inbound-headers",
+            b"left out: a name is not UTF-8",
+        )
+    assert sorted(reply.topic for reply in replies) == ["out", "out.dlq"]
 
 
 def test_many_bad_records_do_not_outvote_a_good_one() -> None:

@@ -8,6 +8,7 @@ import orjson
 from confluent_kafka import Message, TopicPartition
 
 from inferencer.answers import SOURCE_HEADER
+from inferencer.record import Headers
 from kafkaml.schemas.attempts import InferenceOrder
 
 from .orders import inference_order, value_of
@@ -44,7 +45,7 @@ def test_every_record_is_answered_once_and_then_committed(
 def test_key_and_headers_travel_and_forged_ones_do_not_count(
     kafka_bootstrap: str, topics: Topics, order: InferenceOrder
 ) -> None:
-    forged = [("trace", b"t"), ("kafkaml-source", b"forged"), ("none", None)]
+    forged: Headers = [("trace", b"t"), ("kafkaml-source", b"forged"), ("none", None)]
     topics.send(order.input_topic, [value_of(1)], key=b"k", headers=forged, partition=3)
 
     with running_replica(kafka_bootstrap, order):
@@ -84,7 +85,7 @@ def test_poison_goes_to_the_dead_letters_and_the_stream_goes_on(
 def test_a_dead_letter_keeps_key_headers_and_timestamp(
     kafka_bootstrap: str, topics: Topics, order: InferenceOrder
 ) -> None:
-    headers = [("trace", b"t"), ("kafkaml-source", b"forged")]
+    headers: Headers = [("trace", b"t"), ("kafkaml-source", b"forged")]
     topics.send(order.input_topic, [b"bad"], key=b"k", headers=headers, partition=1)
     [asked] = topics.read(order.input_topic, 1)
 
@@ -192,8 +193,8 @@ def test_an_answer_that_the_topic_does_not_take_is_a_dead_letter(
         output_topic=topic_name("out"),
     )
     topics.create(order.input_topic)
-    topics.create(order.output_topic, **{"max.message.bytes": "2000"})
-    topics.create(order.dead_letter_topic, **{"max.message.bytes": "6000"})
+    topics.create(order.output_topic, config={"max.message.bytes": "2000"})
+    topics.create(order.dead_letter_topic, config={"max.message.bytes": "6000"})
     small, large, huge = b"s", b"l" * 3000, b"h" * 7000
     topics.send(order.input_topic, map(value_of, range(100)), headers=[("pad", small)])
     topics.send(order.input_topic, [value_of(100)], headers=[("pad", large)])

@@ -15,10 +15,14 @@ class Topics:
     def __init__(self, bootstrap_servers: str) -> None:
         self.bootstrap_servers = bootstrap_servers
         self.admin = AdminClient({"bootstrap.servers": bootstrap_servers})
-        self._producer = Producer({"bootstrap.servers": bootstrap_servers, "linger.ms": 1})
+        self._producer = Producer(
+            {"bootstrap.servers": bootstrap_servers, "linger.ms": 1, "log_level": 0}
+        )
 
-    def create(self, name: str, partitions: int = 1, **config: str) -> None:
-        topic = NewTopic(name, partitions, 1, config=config)
+    def create(
+        self, name: str, partitions: int = 1, *, config: dict[str, str] | None = None
+    ) -> None:
+        topic = NewTopic(name, partitions, 1, config=config or {})
         for future in self.admin.create_topics([topic]).values():
             future.result(timeout=30)
         deadline = time.monotonic() + 30

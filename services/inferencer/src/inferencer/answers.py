@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import orjson
 
-from inferencer.record import Headers, Record, Reply, coordinates
+from inferencer.record import Headers, Record, Reply, coordinates, headers_of
 from kafkaml.records.base import Array
 from kafkaml.schemas.attempts import InferenceOrder
 
@@ -32,15 +32,15 @@ class AnswerWriter:
         ]
 
     def _headers(self, record: Record) -> Headers:
-        headers = copied_headers(record.headers())
+        headers = copied_headers(headers_of(record))
         headers.append((SOURCE_HEADER, coordinates(record).encode()))
         headers.append((MODEL_HEADER, self._model))
         return headers
 
 
-def copied_headers(headers: Headers | None) -> Headers:
+def copied_headers(headers: Headers) -> Headers:
     """Return a request's headers; those that only an answer may have are renamed."""
-    return [(INBOUND_NAMES.get(name, name), value) for name, value in headers or ()]
+    return [(INBOUND_NAMES.get(name, name), value) for name, value in headers]
 
 
 def encode(predictions: Array) -> list[bytes]:

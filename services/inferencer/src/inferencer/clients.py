@@ -33,6 +33,7 @@ def make_consumer(settings: InferencerSettings, *, inference_id: int) -> Consume
         "max.poll.interval.ms": 300_000,
         "queued.max.messages.kbytes": settings.batch_bytes // 1024,
         "fetch.max.bytes": max(settings.batch_bytes, 2**20),
+        "socket.timeout.ms": 15_000,
         "fetch.queue.backoff.ms": 10,  # by default a full queue stops fetching for a second
     }
     if settings.group_protocol == "classic":

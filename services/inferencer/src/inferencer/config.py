@@ -4,11 +4,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from kafkaml.config import ClientSettings, KafkaSettings, LogSettings
+from kafkaml.config import KafkaSettings, LogSettings
 
 
-class InferencerSettings(KafkaSettings, ClientSettings, LogSettings):
-    """What a replica needs besides its order, which it fetches from the API."""
+class InferencerSettings(KafkaSettings, LogSettings):
+    """What a replica needs besides its order, which its client fetches from the API."""
 
     replica: int = Field(default=0, ge=0)
     batch_records: int = Field(

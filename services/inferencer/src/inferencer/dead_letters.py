@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from inferencer.record import Headers, Record, Reply
+from inferencer.record import Headers, Record, Reply, headers_of
 
 Stage = Literal["decode", "predict", "deliver"]
 
@@ -24,7 +24,7 @@ class DeadLetterWriter:
         `error` is the name of the kind of error, `reason` a text for people.
         """
         kind, milliseconds = record.timestamp()
-        headers = kept_headers(record.headers())
+        headers = kept_headers(headers_of(record))
         headers.extend(error_headers(record, stage=stage, error=error, reason=reason))
         return Reply(
             self.topic,
@@ -63,11 +63,11 @@ def error_headers(record: Record, *, stage: Stage, error: str, reason: str) -> H
     ]
 
 
-def kept_headers(headers: Headers | None) -> Headers:
+def kept_headers(headers: Headers) -> Headers:
     """Return a request's headers; what looks like our own finding is renamed."""
     return [
         (name.replace(ERROR_PREFIX, INBOUND_ERROR_PREFIX, 1), value)
         if name.startswith(ERROR_PREFIX)
         else (name, value)
-        for name, value in headers or ()
+        for name, value in headers
     ]

@@ -44,6 +44,12 @@ class Metrics:
         self._summary_answers = 0
         self._summary_dead_letters = 0
 
+    @property
+    def answers(self) -> int:
+        """How many answers Kafka keeps so far."""
+        total = self.registry.get_sample_value("kafkaml_inferencer_answers_total")
+        return int(total or 0)
+
     @contextmanager
     def stage(self, name: Stage) -> Iterator[None]:
         """Add the time that the block takes to a stage."""

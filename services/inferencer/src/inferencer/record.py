@@ -4,6 +4,8 @@ from typing import Any, NamedTuple, Protocol
 
 Headers = list[tuple[str, bytes | None]]
 
+UNREADABLE_HEADER = "kafkaml-inbound-headers"
+
 
 class Record(Protocol):
     """The part of `confluent_kafka.Message` that is used."""
@@ -31,6 +33,17 @@ class Reply(NamedTuple):
     about: Record
     timestamp_ms: int = 0
     """0 lets Kafka set the time of sending."""
+
+
+def headers_of(record: Record) -> Headers:
+    """Return a record's headers, or a note in their place if the client cannot read them.
+
+    It raises SystemError for names that are not UTF-8; the record itself may be fine.
+    """
+    try:
+        return record.headers() or []
+    except SystemError:
+        return [(UNREADABLE_HEADER, b"left out: a name is not UTF-8")]
 
 
 def coordinates(record: Record) -> str:

@@ -1,0 +1,112 @@
+"""The program as the orchestrator starts it: real API client, real model, real broker."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+
+from kafkaml.schemas.attempts import InferenceOrder
+from kafkaml.schemas.states import ExitCode
+
+from .orders import order_of, value_of
+from .topics import Topics, eventually
+
+TOKEN = "kml_attempt"
+MAKE_MODEL = """
+import sys, keras
+dense = keras.layers.Dense(2, kernel_initializer="ones")
+model = keras.Sequential([keras.Input((4,)), dense])
+model.save(sys.argv[1])
+"""
+
+
+class FakeApi(ThreadingHTTPServer):
+    """The routes that an inference's attempt calls."""
+
+    def __init__(self, order: bytes, artifact: bytes) -> None:
+        self.bodies = {"": order, "/artifact": artifact}
+        self.reports: list[tuple[str, object]] = []
+        super().__init__(("127.0.0.1", 0), FakeApiHandler)
+
+
+class FakeApiHandler(BaseHTTPRequestHandler):
+    server: FakeApi
+
+    def do_GET(self) -> None:
+        body = self.server.bodies[self.place()]
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("X-Content-SHA256", hashlib.sha256(body).hexdigest())
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        size = int(self.headers["Content-Length"])
+        self.server.reports.append((self.place(), json.loads(self.rfile.read(size))))
+        self.send_response(204)
+        self.end_headers()
+
+    def place(self) -> str:
+        assert self.headers["Authorization"] == f"Bearer {TOKEN}"
+        return self.path.removeprefix("/api/v1/attempts/current")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def fake_api(order: bytes, artifact: bytes) -> Iterator[FakeApi]:
+    with FakeApi(order, artifact) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join(timeout=10)
+
+
+def test_a_replica_fetches_its_order_serves_reports_and_drains(
+    tmp_path: Path, topics: Topics, order: InferenceOrder
+) -> None:
+    path = tmp_path / "model.keras"
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    subprocess.run([sys.executable, "-c", MAKE_MODEL, path], env=environment, check=True)
+    model = path.read_bytes()
+    artifact = order.artifact.model_copy(
+        update={"sha256": hashlib.sha256(model).hexdigest()}
+    )
+    whole = order_of(order.model_copy(update={"artifact": artifact}))
+    topics.send(order.input_topic, [value_of(number) for number in range(100)])
+
+    with fake_api(whole.model_dump_json().encode(), model) as api:
+        replica = subprocess.Popen(
+            [sys.executable, "-m", "inferencer.main"],
+            cwd=tmp_path,
+            env=environment
+            | {
+                "KAFKA_ML_URL": f"http://127.0.0.1:{api.server_port}",
+                "KAFKA_ML_TOKEN": TOKEN,
+                "KAFKA_ML_BOOTSTRAP_SERVERS": topics.bootstrap_servers,
+                "KAFKA_ML_REPLICA": "1",
+            },
+        )
+        try:
+            answers = topics.read(order.output_topic, 100, seconds=90)
+            eventually(lambda: bool(api.reports))
+            replica.send_signal(signal.SIGTERM)
+            assert replica.wait(timeout=30) == ExitCode.DRAINED
+        finally:
+            replica.kill()
+            replica.wait(timeout=30)
+
+    values = sorted(json.loads(each.value())["values"] for each in answers)
+    assert np.allclose(values, [[number, number] for number in range(100)], atol=1e-5)
+    assert api.reports == [("/progress", {"state": "serving", "replica": 1})]
