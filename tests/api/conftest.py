@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from api.config import ApiSettings, DatabaseSettings
-from api.factory import create_app
+from api.factory import build_components, create_app
 from api.migrate import migrate_when_ready
 from api.tables import METADATA
 from kafkaml_local.postgres import Postgres
@@ -81,11 +81,18 @@ def settings(database_url: str) -> ApiSettings:
     )
 
 
+@pytest.fixture(scope="session")
+def shared_app() -> FastAPI:
+    """The app with all its routes, made once: every test gives it its own components."""
+    nowhere = SecretStr("postgresql+asyncpg://127.0.0.1:1/none")
+    return create_app(ApiSettings(database_url=nowhere, artifacts_url="memory://"))
+
+
 @pytest.fixture
-async def app(settings: ApiSettings) -> AsyncIterator[FastAPI]:
-    app = create_app(settings)
-    async with app.router.lifespan_context(app):
-        yield app
+async def app(shared_app: FastAPI, settings: ApiSettings) -> AsyncIterator[FastAPI]:
+    shared_app.state.components = build_components(settings)
+    async with shared_app.router.lifespan_context(shared_app):
+        yield shared_app
 
 
 @pytest.fixture

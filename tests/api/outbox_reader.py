@@ -21,7 +21,8 @@ class OutboxReader:
     async def control_messages(self) -> list[tuple[bytes, dict[str, object]]]:
         """Return key and fields of each control message."""
         rows = await self._rows(
-            "SELECT key, value FROM outbox WHERE topic = 'KAFKA_ML_CONTROL_TOPIC' ORDER BY id"
+            "SELECT key, value FROM outbox"
+            " WHERE topic = 'KAFKA_ML_CONTROL_TOPIC' ORDER BY id"
         )
         return [(row["key"], orjson.loads(row["value"])) for row in rows]
 

@@ -105,18 +105,20 @@ async def trainer_of(api: Actors, training_id: int) -> httpx.AsyncClient:
     return await api.attempt(f"kafkaml-training-{training_id}-{attempt}")
 
 
+async def put_artifact(
+    trainer: httpx.AsyncClient, content: bytes = ARTIFACT
+) -> httpx.Response:
+    """Try to upload an artifact."""
+    headers = {
+        "X-Content-SHA256": hashlib.sha256(content).hexdigest(),
+        "Content-Type": "application/octet-stream",
+    }
+    return await trainer.put("attempts/current/artifact", content=content, headers=headers)
+
+
 async def upload(trainer: httpx.AsyncClient, content: bytes = ARTIFACT) -> Any:
     """Upload an artifact."""
-    return accepted(
-        await trainer.put(
-            "attempts/current/artifact",
-            content=content,
-            headers={
-                "X-Content-SHA256": hashlib.sha256(content).hexdigest(),
-                "Content-Type": "application/octet-stream",
-            },
-        )
-    )
+    return accepted(await put_artifact(trainer, content))
 
 
 def result_report(**fields: Any) -> dict[str, Any]:

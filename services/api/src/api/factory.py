@@ -54,7 +54,6 @@ BODY_LIMITS = BodyLimits(
 
 def create_app(settings: ApiSettings) -> FastAPI:
     """Return the API; it waits for its database when its lifespan begins."""
-    components = build_components(settings)
     app = FastAPIOffline(
         title="Kafka-ML",
         version=version("api"),
@@ -64,17 +63,17 @@ def create_app(settings: ApiSettings) -> FastAPI:
         swagger_ui_parameters={"persistAuthorization": True, "tryItOutEnabled": True},
         lifespan=_lifespan,
     )
-    app.state.components = components
+    app.state.components = build_components(settings)
     _add_routes(app)
     add_problem_handlers(app)
     describe_problems(app)
     check_permissions(app)
-    components.metrics.templates = {
+    app.state.templates = {
         id(route.original_route): str(route.path)
         for route in iter_route_contexts(app.routes)
     }
     app.add_middleware(BodyGuard, limits=BODY_LIMITS)
-    app.add_middleware(Observer, metrics=components.metrics)
+    app.add_middleware(Observer)
     return app
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 
 from api.exceptions import (
@@ -59,11 +60,22 @@ def _as_api_error(request: Request, error: Exception) -> ApiError:
         case HTTPException(status_code=HTTPStatus.NOT_FOUND):
             return NotFoundError("There is nothing at this path. See /docs.")
         case HTTPException(status_code=HTTPStatus.METHOD_NOT_ALLOWED):
-            allowed = (error.headers or {}).get("Allow", "")
-            return MethodNotAllowedError(method=request.method, allowed=allowed)
+            return MethodNotAllowedError(
+                method=request.method, allowed=_methods_of(request)
+            )
         case HTTPException(status_code=HTTPStatus.BAD_REQUEST):
             return ValidationFailedError.at("body", "it cannot be read")
     return InternalError()
+
+
+def _methods_of(request: Request) -> str:
+    """Return the methods that the path has, for every method is a route of its own."""
+    methods: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        pattern = getattr(route, "path_regex", None)
+        if pattern is not None and pattern.match(request.url.path):
+            methods.update(route.methods or ())
+    return ", ".join(sorted(methods))
 
 
 def _field_errors(errors: Sequence[Mapping[str, Any]]) -> list[FieldError]:

@@ -1,7 +1,6 @@
 """What is measured of each request, and what happens if one breaks."""
 
 import time
-from collections.abc import Mapping
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -22,7 +21,6 @@ class RequestMetrics:
 
     def __init__(self, *, registry: CollectorRegistry) -> None:
         self.registry = registry
-        self.templates: Mapping[int, str] = {}
         labels = ("method", "route")
         self._count = Counter(
             "kafkaml_api_requests",
@@ -37,10 +35,8 @@ class RequestMetrics:
             registry=registry,
         )
 
-    def observe(self, scope: Scope, *, status: int, seconds: float) -> None:
-        """Note one answer; an unknown path has one label, so that labels stay few."""
-        route = self.templates.get(id(scope.get("route")), UNKNOWN_ROUTE)
-        method = scope["method"] if route != UNKNOWN_ROUTE else "*"
+    def observe(self, *, method: str, route: str, status: int, seconds: float) -> None:
+        """Note one answer; `route` is a template, so that there are few of them."""
         self._count.labels(method, route, status).inc()
         self._seconds.labels(method, route).observe(seconds)
 
@@ -48,9 +44,8 @@ class RequestMetrics:
 class Observer:
     """Measures requests, and answers for routes that break."""
 
-    def __init__(self, app: ASGIApp, *, metrics: RequestMetrics) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -77,5 +72,12 @@ class Observer:
             answer = problem_response(InternalError(), path=scope["path"])
             await answer(scope, receive, watch)
         finally:
-            seconds = time.perf_counter() - started
-            self._metrics.observe(scope, status=status, seconds=seconds)
+            _observe(scope, status=status, seconds=time.perf_counter() - started)
+
+
+def _observe(scope: Scope, *, status: int, seconds: float) -> None:
+    state = scope["app"].state
+    route = state.templates.get(id(scope.get("route")), UNKNOWN_ROUTE)
+    method = scope["method"] if route != UNKNOWN_ROUTE else "*"
+    metrics: RequestMetrics = state.components.metrics
+    metrics.observe(method=method, route=route, status=status, seconds=seconds)

@@ -1,0 +1,72 @@
+import asyncio
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from pydantic import SecretStr
+from sqlalchemy import Connection, text
+
+from api.config import ApiSettings, DatabaseSettings
+from api.exceptions import SchemaOutdatedError, UnavailableError
+from api.factory import create_app
+from api.migrate import migrate_when_ready
+from api.storage.database import make_engine
+from api.storage.schema import MIGRATIONS, expected_revision
+
+
+def alembic_config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config
+
+
+def settings_for(url: str) -> DatabaseSettings:
+    return DatabaseSettings(database_url=SecretStr(url), database_wait="PT0.5S")
+
+
+async def test_the_migrations_make_the_schema_of_the_tables(postgres_url: str) -> None:
+    settings = settings_for(postgres_url)
+    await migrate_when_ready(settings)
+    engine = make_engine(settings)
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.check(alembic_config(sync)))
+    async with engine.begin() as connection:
+        await connection.run_sync(
+            lambda sync: command.downgrade(alembic_config(sync), "base")
+        )
+        left = await connection.scalars(
+            text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        )
+        assert set(left) == {"alembic_version"}
+    await engine.dispose()
+
+
+async def test_migrating_at_the_same_time_and_again_is_harmless(postgres_url: str) -> None:
+    settings = settings_for(postgres_url)
+    await asyncio.gather(*(migrate_when_ready(settings) for _ in range(3)))
+    await migrate_when_ready(settings)
+
+
+async def test_the_api_does_not_start_on_another_schema(
+    postgres_url: str, settings: ApiSettings
+) -> None:
+    changed = settings.model_copy(
+        update=settings_for(postgres_url).model_dump(
+            include={"database_url", "database_wait"}
+        )
+    )
+    app = create_app(changed)
+    with pytest.raises(SchemaOutdatedError, match="kafkaml-migrate"):
+        async with app.router.lifespan_context(app):
+            pass
+
+
+async def test_a_database_that_never_comes_ends_the_wait() -> None:
+    nowhere = settings_for("postgresql+asyncpg://u:p@127.0.0.1:1/none")
+    with pytest.raises(UnavailableError):
+        await migrate_when_ready(nowhere)
+
+
+def test_there_is_one_newest_revision() -> None:
+    assert expected_revision() == "0001"
