@@ -27,7 +27,7 @@ status: setup ## show what runs
 	@$(RUN) kafkaml-local status
 
 test: setup ## run all tests against a real Postgres and a real Kafka
-	@$(RUN) pytest
+	@$(RUN) pytest --numprocesses 2 --dist loadgroup
 
 lint: setup ## check style, types, import contracts and the lock
 	@$(UV) lock --check --quiet

@@ -3,34 +3,41 @@
 import secrets
 import signal
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from kafkaml_local.kafka import Kafka
-from kafkaml_local.ports import free_port
 from kafkaml_local.postgres import Postgres
+from tests.support.servers import choose_folder, shared_servers
 
-START_TIMEOUT = timedelta(seconds=60)
+TESTS = Path(__file__).parent
+# Folders whose tests share what takes long to make, so one process runs them all.
+SHARED_FOLDERS = {"e2e", "trainer"}
 
 
 def pytest_configure() -> None:
     # A run that is told to end still stops the servers that it started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    choose_folder()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shared_servers().stop()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one process run the tests of a file, or of a folder that shares more."""
+    for item in items:
+        path = item.path.relative_to(TESTS)
+        group = path.parts[0] if path.parts[0] in SHARED_FOLDERS else str(path)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres_server() -> Postgres:
     """One Postgres for the whole run."""
-    server = Postgres(
-        directory=tmp_path_factory.mktemp("postgres"), port=free_port(), durable=False
-    )
-    try:
-        server.start()
-        server.wait_ready(START_TIMEOUT)
-        yield server
-    finally:
-        server.stop()
+    return shared_servers().postgres
 
 
 @pytest.fixture
@@ -43,20 +50,9 @@ def postgres_url(postgres_server: Postgres) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def kafka_bootstrap() -> str:
     """The address of one real broker for the whole run."""
-    port = free_port()
-    server = Kafka(
-        directory=tmp_path_factory.mktemp("kafka"),
-        port=port,
-        controller_port=free_port(taken=[port]),
-    )
-    try:
-        server.start()
-        server.wait_ready(START_TIMEOUT)
-        yield server.address
-    finally:
-        server.stop()
+    return shared_servers().kafka.address
 
 
 @pytest.fixture
