@@ -73,7 +73,7 @@ def test_control_messages_that_break_a_rule_are_recorded_as_rejected(
             key_of(deployment.id),
             _json(good | {"validation_rate": 0.6, "test_rate": 0.4}),
         ),
-        "does not exist": (key_of(2**31), _json(good)),
+        "no deployment": (key_of(2**31), _json(good)),
         "ends before": (key_of(deployment.id), _json(good | {"topic": "nothing:0:5:1"})),
     }
     for key, value in bad.values():

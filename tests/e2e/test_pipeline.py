@@ -14,6 +14,7 @@ from kafkaml.schemas.states import DatasourceState, InferenceState, TrainingStat
 from tests.e2e.scenarios import PATIENCE, deploy, separable, stream, unique
 from tests.support.original_sink import IGNORE_ITS_WARNING, OriginalSink
 from tests.support.platform import RunningPlatform
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -43,7 +44,12 @@ def test_a_model_is_trained_from_the_log_and_then_answers_a_stream(
     path = client.trainings.download(training.id, tmp_path / "model.keras")
     assert training.artifact is not None
     assert hashlib.sha256(path.read_bytes()).hexdigest() == training.artifact.sha256
-    assert "epoch" in client.trainings.logs(training.id).lower()
+
+    def whole_log() -> str | None:
+        log = client.trainings.logs(training.id)
+        return log if "epoch=6" in log else None
+
+    eventually(whole_log, PATIENCE)
     (source,) = client.datasources.list(deployment_id=deployment.id)
     assert source.control is not None
     assert topic in source.control["topic"]

@@ -1,5 +1,6 @@
 """Whole trainings: a real broker, a real child, an API in memory."""
 
+import secrets
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,14 +41,15 @@ class Stream:
 def stream(kafka_bootstrap: str) -> Stream:
     """Two partitions, announced with a share for validation and one for the test."""
     records = separable(COUNT)
-    make_topic(kafka_bootstrap, "train-data", partitions=2)
+    data, control = (f"train-{kind}-{secrets.token_hex(4)}" for kind in ("data", "control"))
+    make_topic(kafka_bootstrap, data, partitions=2)
     ranges = [
-        produce(kafka_bootstrap, "train-data", records[part::2], partition=part)
+        produce(kafka_bootstrap, data, records[part::2], partition=part)
         for part in range(2)
     ]
     return announced(
         kafka_bootstrap,
-        "train-control",
+        control,
         *ranges,
         total_msg=COUNT,
         validation_rate=0.2,

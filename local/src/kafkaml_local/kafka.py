@@ -110,8 +110,10 @@ class Kafka:
         """Give the folder of the records its identity, once."""
         if self._formatted.exists():
             return
-        identity = ["-t", self._cluster_id(), "-c", str(self._properties)]
-        arguments = ["format", "--ignore-formatted", *identity]
+        # An id may begin with a dash, and is then taken for an option unless joined.
+        identity = f"--cluster-id={self._cluster_id()}"
+        configuration = f"--config={self._properties}"
+        arguments = ["format", "--ignore-formatted", identity, configuration]
         command = self._java(jars, "kafka.tools.StorageTool", *arguments)
         try:
             subprocess.run(command, env={}, capture_output=True, check=True, timeout=60)  # noqa: S603 - no shell
