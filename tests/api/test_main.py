@@ -64,6 +64,26 @@ def test_it_serves_until_it_is_told_to_end(
         assert list(lines)[-1] == ""
 
 
+def test_it_can_be_told_to_end_while_it_waits(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "KAFKA_ML_DATABASE_URL": "postgresql+asyncpg://u:p@127.0.0.1:1/none",
+        "KAFKA_ML_ARTIFACTS_URL": tmp_path.as_uri(),
+        "KAFKA_ML_PORT": str(free_port()),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "api.main"], env=environment, stderr=subprocess.PIPE
+    )
+    try:
+        assert process.stderr is not None
+        assert any(b"database_not_ready" in line for line in process.stderr)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SECONDS) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def test_it_says_what_setting_is_missing() -> None:
     environment = {
         name: value

@@ -1,7 +1,11 @@
 from typing import Any
 
+import asyncpg
 import pytest
 
+from api.tables.inference_row import INFERENCE_IS_ACTIVE
+from api.tables.model_version_row import VERSION_IS_CHECKING
+from api.tables.training_row import TRAINING_IS_ACTIVE
 from tests.api.actors import Actors, code_of
 from tests.api.outbox_reader import OutboxReader
 from tests.api.scenarios import (
@@ -83,6 +87,21 @@ async def test_what_is_over_is_not_wanted(api: Actors) -> None:
     name = f"kafkaml-training-{training_id}-1"
     refused = await api.orchestrator.post(f"workloads/{name}/token")
     assert (refused.status_code, code_of(refused)) == (404, "workload-not-current")
+
+
+async def test_what_is_over_costs_nothing(api: Actors, database_url: str) -> None:
+    await finished_training(api)
+    connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    await connection.execute("SET enable_seqscan = off")
+    for table, condition in (
+        ("training", TRAINING_IS_ACTIVE),
+        ("inference", INFERENCE_IS_ACTIVE),
+        ("model_version", VERSION_IS_CHECKING),
+    ):
+        query = f"EXPLAIN SELECT id FROM {table} WHERE {condition} ORDER BY id"
+        plan = "\n".join(row[0] for row in await connection.fetch(query))
+        assert f"ix_{table}_" in plan
+    await connection.close()
 
 
 async def test_several_tokens_of_an_attempt_live_at_once(api: Actors) -> None:

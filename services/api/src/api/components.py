@@ -1,6 +1,7 @@
 """What the parts of one API process share."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 
 from api.config import ApiSettings
 from api.middleware.observer import RequestMetrics
@@ -13,7 +14,7 @@ from api.storage.unit_of_work import UnitsOfWork
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Components:
-    """Everything that lives as long as the process."""
+    """Everything that lives as long as the process; `stopping` is set when it is to end."""
 
     settings: ApiSettings
     database: Database
@@ -22,3 +23,4 @@ class Components:
     files: FileService
     event_stream: EventStream
     metrics: RequestMetrics
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)

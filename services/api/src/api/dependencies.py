@@ -1,4 +1,7 @@
-"""What routes ask for. All of it is closed before the answer is sent, commit included."""
+"""What routes ask for. All of it is closed before the answer is sent, commit included.
+
+All are coroutines, even where nothing is awaited: FastAPI runs plain functions in threads.
+"""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, cast
@@ -36,7 +39,7 @@ bearer = HTTPBearer(
 IdQuery = Annotated[int | None, Query(ge=1, le=MAX_ID)]
 
 
-def get_components(request: Request) -> Components:
+async def get_components(request: Request) -> Components:
     """Return what the process shares."""
     return cast("Components", request.app.state.components)
 
@@ -68,7 +71,7 @@ async def get_caller(
 CurrentCaller = Annotated[Caller, Depends(get_caller)]
 
 
-def get_page(
+async def get_page(
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
     cursor: Annotated[
         str | None, Query(description="`next_cursor` of the page before")
@@ -105,55 +108,55 @@ async def get_once(
 OnlyOnce = Annotated[Once, Depends(get_once)]
 
 
-def get_event_stream(components: SharedComponents) -> EventStream:
+async def get_event_stream(components: SharedComponents) -> EventStream:
     """Return the stream of live events."""
     return components.event_stream
 
 
-def get_files(components: SharedComponents) -> FileService:
+async def get_files(components: SharedComponents) -> FileService:
     """Return what transfers artifacts and logs; it opens its own transactions."""
     return components.files
 
 
-def get_models(work: Work) -> ModelService:
+async def get_models(work: Work) -> ModelService:
     return ModelService(work=work)
 
 
-def get_configurations(work: Work) -> ConfigurationService:
+async def get_configurations(work: Work) -> ConfigurationService:
     return ConfigurationService(work=work)
 
 
-def get_deployments(work: Work, components: SharedComponents) -> DeploymentService:
+async def get_deployments(work: Work, components: SharedComponents) -> DeploymentService:
     return DeploymentService(work=work, kafka=components.settings)
 
 
-def get_trainings(work: Work) -> TrainingService:
+async def get_trainings(work: Work) -> TrainingService:
     return TrainingService(work=work)
 
 
-def get_datasources(work: Work) -> DatasourceService:
+async def get_datasources(work: Work) -> DatasourceService:
     return DatasourceService(work=work)
 
 
-def get_inferences(work: Work) -> InferenceService:
+async def get_inferences(work: Work) -> InferenceService:
     return InferenceService(work=work)
 
 
-def get_tokens(work: Work) -> TokenService:
+async def get_tokens(work: Work) -> TokenService:
     return TokenService(work=work)
 
 
-def get_wanted_workloads(work: Work, components: SharedComponents) -> WantedWorkloads:
+async def get_wanted_workloads(work: Work, components: SharedComponents) -> WantedWorkloads:
     return WantedWorkloads(work=work, settings=components.settings)
 
 
-def get_workloads(work: Work, components: SharedComponents) -> WorkloadService:
+async def get_workloads(work: Work, components: SharedComponents) -> WorkloadService:
     return WorkloadService(
         work=work, check_max_attempts=components.settings.check_max_attempts
     )
 
 
-def get_attempt(
+async def get_attempt(
     work: Work, components: SharedComponents, caller: CurrentCaller
 ) -> AttemptService:
     """Return the service for the attempt that the caller's token names."""

@@ -122,7 +122,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     components: Components = app.state.components
     settings = components.settings
     try:
-        await wait_until_ready(components.database, settings.database_wait)
+        await wait_until_ready(
+            components.database,
+            longest=settings.database_wait,
+            stopping=components.stopping,
+        )
         first_tokens = FirstTokens(
             units=components.units,
             secrets={
@@ -133,7 +137,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         )
         show_first_token(await first_tokens.prepare())
         await components.event_stream.start()
-        yield
-        await components.event_stream.stop()
+        try:
+            yield
+        finally:
+            await components.event_stream.stop()
     finally:
         await components.database.dispose()

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -32,10 +33,19 @@ class Server(uvicorn.Server):
             loop.add_signal_handler(number, self.stop)
         yield
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start; to be told to end before all is ready is no failure."""
+        try:
+            await super().startup(sockets)
+        except SystemExit:
+            if not self._components.stopping.is_set():
+                raise
+
     def stop(self) -> None:
         """Take no more requests, end the streams, leave when the others are answered."""
-        if not self.should_exit:
+        if not self._components.stopping.is_set():
             logger.info("stopping")
+        self._components.stopping.set()
         self.should_exit = True
         self._components.event_stream.end_streams()
 
@@ -55,10 +65,8 @@ def main() -> None:
         timeout_keep_alive=30,
         timeout_graceful_shutdown=round(settings.shutdown_grace.total_seconds()),
     )
-    server = Server(config=config, components=app.state.components)
-    server.run()
-    if not server.started:
-        raise SystemExit(1)
+    components: Components = app.state.components
+    Server(config=config, components=components).run()
 
 
 if __name__ == "__main__":

@@ -7,10 +7,10 @@ from functools import cache
 
 import structlog
 
-from api.exceptions import SchemaOutdatedError, UnavailableError
+from api.exceptions import SchemaOutdatedError, StartupError, UnavailableError
 from api.storage.database import Database
 from api.storage.schema import expected_revision, found_revision
-from kafkaml.backoff import Backoff
+from kafkaml.backoff import Backoff, is_set_within
 
 READY_TIMEOUT = timedelta(seconds=2)
 
@@ -37,8 +37,13 @@ async def check_schema(database: Database) -> None:
         raise SchemaOutdatedError(found=found, expected=expected)
 
 
-async def wait_until_ready(database: Database, longest: timedelta) -> None:
-    """Wait for the database and its schema; raise what was wrong when the time is up."""
+async def wait_until_ready(
+    database: Database, *, longest: timedelta, stopping: asyncio.Event
+) -> None:
+    """Wait for the database and its schema; raise what was wrong when the time is up.
+
+    Raise StartupError if the process is told to end meanwhile.
+    """
     deadline = time.monotonic() + longest.total_seconds()
     backoff = Backoff()
     while True:
@@ -49,7 +54,8 @@ async def wait_until_ready(database: Database, longest: timedelta) -> None:
             if time.monotonic() + delay > deadline:
                 raise
             logger.warning("database_not_ready", reason=str(e))
-            await asyncio.sleep(delay)
+            if await is_set_within(stopping, delay):
+                raise StartupError("It was told to end before it was ready.") from e
         else:
             return
 
