@@ -26,6 +26,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shared_servers().stop()
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let one process run the tests of a file, or of a folder that shares more."""
     for item in items:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import psutil
 
+from kafkaml_local.home import Home
+from tests.support.ports import make_home
+
 START_SECONDS = 180
 
 
@@ -17,6 +20,7 @@ class RunningPlatform:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        make_home(Home(home))
         self.url = self.token = self.bootstrap_servers = ""
 
     def run(self, command: str) -> str:

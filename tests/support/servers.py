@@ -9,8 +9,8 @@ from pathlib import Path
 
 from kafkaml_local.home import Home, Ports
 from kafkaml_local.kafka import Kafka
-from kafkaml_local.ports import free_port
 from kafkaml_local.postgres import Postgres
+from tests.support.ports import make_home
 
 FOLDER_VARIABLE = "KAFKA_ML_TEST_SERVERS"
 START_TIMEOUT = timedelta(seconds=90)
@@ -63,15 +63,8 @@ class SharedServers:
         shutil.rmtree(self._home.path)
 
     def _ports(self) -> Ports:
-        """Return ports that leave the usual ones to a platform that runs beside."""
         if not (self._home.path / "ports.json").exists():
-            self._home.make()
-            first = free_port()
-            second = free_port(taken=[first])
-            third = free_port(taken=[first, second])
-            self._home.write_ports(
-                Ports(kafka=first, kafka_controller=second, postgres=third)
-            )
+            make_home(self._home)
         return self._home.ports()
 
     def _postgres(self, ports: Ports) -> Postgres:
