@@ -127,9 +127,9 @@ class AsyncInferences:
         """Send records to the input topic, and return their answers in the same order.
 
         The first axis of `array` counts the records, and of the result too. Kafka is found
-        by KAFKA_ML_BOOTSTRAP_SERVERS unless it is named. For many calls open one StreamPredictor of
-        `kafkaml.predictor` instead; it also says which errors there are, such as
-        PredictionError for a record that the inference refused.
+        by KAFKA_ML_BOOTSTRAP_SERVERS unless it is named. For many calls open one
+        StreamPredictor of `kafkaml.predictor` instead; it also says which errors there
+        are, such as PredictionError for a record that the inference refused.
         """
         inference = await self.get(inference_id)
         return await call_blocking(
