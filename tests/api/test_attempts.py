@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from api.services.orders import CLOCK_TOLERANCE
 from tests.api.actors import Actors, code_of
 from tests.api.outbox_reader import OutboxReader
 from tests.api.scenarios import (
@@ -47,12 +48,14 @@ async def test_the_order_of_a_training_is_complete(api: Actors) -> None:
         1,
         "model = 1",
     )
+    since = datetime.fromisoformat(order["training"].pop("announced_since"))
+    created = datetime.fromisoformat(deployment["created_at"])
+    assert since == created - CLOCK_TOLERANCE
     assert order["training"] == {
         "training_id": training_id,
         "deployment_id": deployment["id"],
         "parameters": deployment["parameters"],
         "control_topic": deployment["control_topic"],
-        "announced_since": deployment["created_at"],
     }
 
 

@@ -1,11 +1,16 @@
 """What the bearer of an attempt's token is told to do."""
 
+from datetime import timedelta
+
 from api.tables.inference_row import InferenceRow
 from api.tables.model_version_row import ModelVersionRow
 from api.tables.training_row import TrainingRow
 from kafkaml.schemas.attempts import InferenceOrder, Order, TrainingOrder
 from kafkaml.schemas.trainings import Artifact, TrainingResult
 from kafkaml.schemas.workloads import WorkloadKind
+
+# The clock of a producer may be behind that of the database.
+CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
 def check_order(version: ModelVersionRow) -> Order:
@@ -25,7 +30,7 @@ def training_order(training: TrainingRow, *, source: str) -> Order:
             deployment_id=deployment.id,
             parameters=deployment.to_parameters(),
             control_topic=deployment.control_topic,
-            announced_since=deployment.created_at,
+            announced_since=deployment.created_at - CLOCK_TOLERANCE,
         ),
     )
 
