@@ -1,4 +1,5 @@
 import hashlib
+from datetime import datetime
 from typing import Any
 
 import pytest
