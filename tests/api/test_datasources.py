@@ -1,9 +1,11 @@
 import base64
 from typing import Any
 
+import asyncpg
 import orjson
 import pytest
 
+from kafkaml.control import key_of
 from tests.api.actors import Actors, code_of
 from tests.api.outbox_reader import OutboxReader
 from tests.api.scenarios import RAW_STREAM, accepted, new_deployment, valid_model
@@ -47,6 +49,29 @@ async def test_a_message_of_the_original_sinks_is_recorded(api: Actors) -> None:
     body = record(fields, of_key=b"\x01")
     datasource = accepted(await api.control_logger.post("datasources", json=body))
     assert (datasource["state"], datasource["deployment_id"]) == ("recorded", 1)
+
+
+@pytest.mark.parametrize("deployment_id", [255, 256, 2**31, 2**63 - 1])
+async def test_keys_name_deployments_of_any_size(
+    api: Actors, database_url: str, deployment_id: int
+) -> None:
+    await _set_next_deployment_id(database_url, deployment_id)
+    await new_deployment(api)
+    fields = {name: value for name, value in RAW_STREAM.items() if name != "deployment_id"}
+    body = record(fields, of_key=key_of(deployment_id))
+    datasource = accepted(await api.control_logger.post("datasources", json=body))
+    assert (datasource["state"], datasource["deployment_id"]) == ("recorded", deployment_id)
+    order = accepted(await api.viewer.get(f"deployments/{deployment_id}"))
+    assert order["trainings"][0]["deployment_id"] == deployment_id
+
+
+async def _set_next_deployment_id(database_url: str, deployment_id: int) -> None:
+    connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    await connection.execute(
+        "SELECT setval(pg_get_serial_sequence('deployment', 'id'), $1, false)",
+        deployment_id,
+    )
+    await connection.close()
 
 
 async def test_a_record_that_comes_twice_is_kept_once(
