@@ -6,6 +6,7 @@ from api.storage.unit_of_work import UnitOfWork
 from api.tables.base import utc_now
 from api.tables.training_row import TrainingRow
 from kafkaml.events import (
+    TrainingEvent,
     TrainingFailed,
     TrainingFinished,
     TrainingQueued,
@@ -35,13 +36,7 @@ class TrainingLifecycle:
             return
         state = move_training(training.state, TrainingState.WAITING)
         await self._work.trainings.change(training, state=state)
-        self._work.outbox.add_event(
-            TrainingWaiting(
-                id=training.id,
-                deployment_id=training.deployment_id,
-                attempt=training.attempt,
-            )
-        )
+        self._tell(TrainingWaiting, training)
 
     async def train(self, training: TrainingRow) -> None:
         """Note that the model is being fitted. This may be said again."""
@@ -49,13 +44,7 @@ class TrainingLifecycle:
             return
         state = move_training(training.state, TrainingState.TRAINING)
         await self._work.trainings.change(training, state=state, started_at=utc_now())
-        self._work.outbox.add_event(
-            TrainingStarted(
-                id=training.id,
-                deployment_id=training.deployment_id,
-                attempt=training.attempt,
-            )
-        )
+        self._tell(TrainingStarted, training)
 
     async def finish(self, training: TrainingRow, report: ResultReport) -> None:
         """Accept the result."""
@@ -69,13 +58,7 @@ class TrainingLifecycle:
             confusion_matrix=None if matrix is None else matrix.model_dump(mode="json"),
             finished_at=utc_now(),
         )
-        self._work.outbox.add_event(
-            TrainingFinished(
-                id=training.id,
-                deployment_id=training.deployment_id,
-                attempt=training.attempt,
-            )
-        )
+        self._tell(TrainingFinished, training)
 
     async def fail(
         self, training: TrainingRow, *, reason: FailureReason, message: str
@@ -89,27 +72,13 @@ class TrainingLifecycle:
             failure_message=message,
             finished_at=utc_now(),
         )
-        self._work.outbox.add_event(
-            TrainingFailed(
-                id=training.id,
-                deployment_id=training.deployment_id,
-                attempt=training.attempt,
-                reason=reason,
-                message=message,
-            )
-        )
+        self._tell(TrainingFailed, training, reason=reason, message=message)
 
     async def stop(self, training: TrainingRow) -> None:
         """End the training, for a user wants no result any more."""
         state = move_training(training.state, TrainingState.STOPPED)
         await self._work.trainings.change(training, state=state, finished_at=utc_now())
-        self._work.outbox.add_event(
-            TrainingStopped(
-                id=training.id,
-                deployment_id=training.deployment_id,
-                attempt=training.attempt,
-            )
-        )
+        self._tell(TrainingStopped, training)
 
     async def lose(
         self,
@@ -141,10 +110,12 @@ class TrainingLifecycle:
             started_at=None,
             finished_at=None,
         )
-        self._work.outbox.add_event(
-            TrainingQueued(
-                id=training.id,
-                deployment_id=training.deployment_id,
-                attempt=training.attempt,
-            )
-        )
+        self._tell(TrainingQueued, training)
+
+    def _tell(self, kind: type[TrainingEvent], training: TrainingRow, **more: str) -> None:
+        common = {
+            "id": training.id,
+            "deployment_id": training.deployment_id,
+            "attempt": training.attempt,
+        }
+        self._work.outbox.add_event(kind.model_validate(common | more))
