@@ -429,7 +429,6 @@ async def test_killed_relays_lose_nothing_and_keep_the_order(
             )
         )
     async with relay_subprocess(settings, postgres_url) as process:
-        await change_thing(engine, topic=settings.events_topic)
         await wait_empty(engine)
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGTERM)

@@ -1,8 +1,6 @@
 """The process: serves until SIGTERM or SIGINT, then ends its streams and leaves."""
 
-import asyncio
 import gc
-import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ from api.config import ApiSettings
 from api.factory import create_app
 from kafkaml.config import LogSettings
 from kafkaml.logging import configure_logging
+from kafkaml.signals import stop_on_signals
 
 logger = structlog.get_logger(__name__)
 
@@ -28,10 +27,7 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop on signals for as long as the loop runs."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
+        stop_on_signals(self.stop)
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

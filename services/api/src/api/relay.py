@@ -6,7 +6,6 @@ lost and at most one batch is repeated.
 """
 
 import asyncio
-import signal
 
 import asyncpg
 import structlog
@@ -25,6 +24,7 @@ from kafkaml.backoff import Backoff, is_set_within
 from kafkaml.config import KafkaSettings
 from kafkaml.exceptions import TopicError
 from kafkaml.logging import configure_logging
+from kafkaml.signals import stop_on_signals
 
 IDLE_SECONDS = 0.075
 STANDBY_SECONDS = 1.0
@@ -126,8 +126,7 @@ def create_relay_engine(settings: RelaySettings) -> AsyncEngine:
 async def run(settings: RelaySettings) -> None:
     """Relay until the process is told to stop."""
     stop = asyncio.Event()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
+    stop_on_signals(stop.set)
     engine = create_relay_engine(settings)
     with RelayMetrics.served(settings.relay_metrics_port) as metrics:
         await RelayProcess(engine=engine, kafka=settings, metrics=metrics, stop=stop).run()

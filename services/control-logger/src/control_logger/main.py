@@ -1,20 +1,19 @@
 """The process: records every control message as a datasource, once."""
 
 import asyncio
-import signal
 from datetime import timedelta
 
 from control_logger.config import ControlLoggerSettings
 from control_logger.logger import ControlLogger
 from kafkaml.client import AsyncClient
 from kafkaml.logging import configure_logging
+from kafkaml.signals import stop_on_signals
 
 
 async def run(settings: ControlLoggerSettings) -> None:
     """Record control messages until the process is told to stop."""
     stop = asyncio.Event()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
+    stop_on_signals(stop.set)
     token = settings.token.get_secret_value() if settings.token else None
     # The recording repeats by itself, for as long as it takes, and sees a stop.
     async with AsyncClient(

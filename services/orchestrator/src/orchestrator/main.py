@@ -1,10 +1,10 @@
 """The orchestrator's process."""
 
 import asyncio
-import signal
 import sys
 
 from kafkaml.logging import configure_logging
+from kafkaml.signals import stop_on_signals
 from orchestrator.config import Settings
 from orchestrator.exceptions import SettingsError
 from orchestrator.factory import build
@@ -13,9 +13,7 @@ from orchestrator.factory import build
 async def run(settings: Settings) -> None:
     """Orchestrate until SIGTERM or SIGINT."""
     async with build(settings) as orchestrator:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, orchestrator.stop)
+        stop_on_signals(orchestrator.stop)
         await orchestrator.run()
 
 
