@@ -133,11 +133,16 @@ def result_report(**fields: Any) -> dict[str, Any]:
 async def finished_training(api: Actors, **result: Any) -> int:
     """Return the id of a training with an accepted result."""
     training_id = await new_training(api)
+    await finish_training(api, training_id, **result)
+    return training_id
+
+
+async def finish_training(api: Actors, training_id: int, **result: Any) -> None:
+    """Bring a training to its accepted result."""
     async with await trainer_of(api, training_id) as trainer:
         await upload(trainer)
         report = result_report(result=RESULT | result)
         accepted(await trainer.post("attempts/current/result", json=report))
-    return training_id
 
 
 async def new_inference(api: Actors, training_id: int | None = None, **fields: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from kafkaml.control import MAX_ID, check_topic_name
 
@@ -35,6 +35,11 @@ Name = Annotated[
 ]
 Text = Annotated[str, Field(max_length=10_000), AfterValidator(_no_nul)]
 Source = Annotated[str, Field(min_length=1, max_length=256 * 1024), AfterValidator(_no_nul)]
+
+
+def example(body: dict[str, JsonValue]) -> ConfigDict:
+    """Return the configuration of a request whose documentation shows a body to send."""
+    return ConfigDict(json_schema_extra={"examples": [body]})
 
 
 class Request(BaseModel):

@@ -2,11 +2,13 @@
 
 from pydantic import Field
 
-from kafkaml.schemas.base import Id, Name, Request, Resource, Text, Time
+from kafkaml.schemas.base import Id, Name, Request, Resource, Text, Time, example
 
 
 class ConfigurationCreate(Request):
     """A named set of models, to be compared or to work together."""
+
+    model_config = example({"name": "digits", "model_ids": [1]})
 
     name: Name = Field(examples=["digits"])
     description: Text = ""
@@ -15,6 +17,8 @@ class ConfigurationCreate(Request):
 
 class ConfigurationUpdate(Request):
     """What to change; deployments made before keep the models they had."""
+
+    model_config = example({"description": "Handwritten digits"})
 
     name: Name | None = None
     description: Text | None = None

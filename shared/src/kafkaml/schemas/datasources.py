@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
-from kafkaml.schemas.base import Id, Request, Resource, Time, TopicName
+from kafkaml.schemas.base import Id, Request, Resource, Time, TopicName, example
 from kafkaml.schemas.states import DatasourceState
 
 
@@ -38,6 +38,8 @@ class Datasource(Resource):
 
 class DatasourceSend(Request):
     """Announce the same records to another deployment."""
+
+    model_config = example({"deployment_id": 2})
 
     deployment_id: Id = Field(examples=[2])
     validation_rate: float | None = Field(

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from kafkaml.control import Rate
-from kafkaml.schemas.base import Id, Request, Resource, Time
+from kafkaml.schemas.base import Id, Request, Resource, Time, example
 from kafkaml.schemas.trainings import Training
 
 SplitStrategy = Literal["shuffled", "stratified", "ordered"]
@@ -124,6 +124,10 @@ class TrainingParameters(Request):
 
 class DeploymentCreate(TrainingParameters):
     """Deploy a configuration for training: each of its models gets a training."""
+
+    model_config = example(
+        {"configuration_id": 1, "batch_size": 32, "epochs": 20, "split": "stratified"}
+    )
 
     configuration_id: Id = Field(examples=[1])
 

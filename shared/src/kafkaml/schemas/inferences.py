@@ -4,7 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from kafkaml.schemas.base import Id, Request, Resource, Time, TopicName
+from kafkaml.schemas.base import Id, Request, Resource, Time, TopicName, example
 from kafkaml.schemas.deployments import Resources
 from kafkaml.schemas.states import InferenceState
 from kafkaml.schemas.trainings import Failure
@@ -15,6 +15,15 @@ class InferenceCreate(Request):
 
     Format and configuration come from the stream it was trained on, unless given.
     """
+
+    model_config = example(
+        {
+            "training_id": 1,
+            "replicas": 2,
+            "input_topic": "digits-in",
+            "output_topic": "digits-out",
+        }
+    )
 
     training_id: Id = Field(examples=[1])
     replicas: int = Field(default=1, ge=1, le=1000, examples=[2])
@@ -45,6 +54,8 @@ class InferenceCreate(Request):
 
 class InferenceScale(Request):
     """How many replicas share the partitions of the input topic."""
+
+    model_config = example({"replicas": 3})
 
     replicas: int = Field(ge=1, le=1000)
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from kafkaml.schemas.base import Id, Name, Request, Resource, Source, Text, Time
+from kafkaml.schemas.base import Id, Name, Request, Resource, Source, Text, Time, example
 from kafkaml.schemas.states import ModelVersionState
 
 EXAMPLE_SOURCE = """\
@@ -28,6 +28,8 @@ class ModelCreate(Request):
 
 class ModelUpdate(Request):
     """What may change without a new version."""
+
+    model_config = example({"description": "Two dense layers"})
 
     name: Name | None = None
     description: Text | None = None

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field
 
-from kafkaml.schemas.base import Id, Name, Request, Resource, Time
+from kafkaml.schemas.base import Id, Name, Request, Resource, Time, example
 
 
 class Scope(StrEnum):
@@ -22,6 +22,8 @@ class Scope(StrEnum):
 
 class TokenCreate(Request):
     """A personal token; its secret is shown once, in the answer."""
+
+    model_config = example({"name": "notebook", "scope": "editor"})
 
     name: Name = Field(examples=["notebook"])
     scope: Annotated[Scope, Field(strict=False)] = Field(examples=["editor"])
