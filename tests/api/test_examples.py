@@ -11,7 +11,7 @@ from tests.api.scenarios import CHECK, accepted, finish_check, finish_training
 
 @pytest.fixture
 def examples(shared_app: FastAPI) -> dict[str, Any]:
-    """Return a body for each request: the example of the whole, else those of its fields."""
+    """Return a body for each request: its example, else the examples of its fields."""
     schemas = shared_app.openapi()["components"]["schemas"]
     return {name: _example(schema) for name, schema in schemas.items()}
 
