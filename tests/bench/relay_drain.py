@@ -3,12 +3,17 @@
 import asyncio
 import statistics
 import time
+from datetime import timedelta
 from uuid import uuid4
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
 from tests.support.platform import RunningPlatform
 
+from kafkaml.sinks.base import kafka_settings
+from kafkaml.topics import ensure_topic
+
+PATIENCE = timedelta(seconds=30)
 ROUNDS = 5
 COUNT = 10_000
 VALUE = (
@@ -24,6 +29,13 @@ from generate_series(1, $2::int) n
 
 def measure(platform: RunningPlatform) -> list[str]:
     """Return the lines of the report."""
+    for topic in ("bench-relay", "bench-bare"):
+        ensure_topic(
+            kafka_settings(platform.bootstrap_servers),
+            topic,
+            partitions=1,
+            timeout=PATIENCE,
+        )
     url = platform.process("relay").environ()["KAFKA_ML_DATABASE_URL"]
     return asyncio.run(_measure(url.replace("+asyncpg", ""), platform.bootstrap_servers))
 
@@ -59,7 +71,6 @@ async def _produce(bootstrap_servers: str) -> float:
         bootstrap_servers=bootstrap_servers, acks="all", enable_idempotence=True
     )
     async with producer:
-        await producer.partitions_for("bench-bare")
         headers = [("ce_id", str(uuid4()).encode())]
         started = time.perf_counter()
         futures = [

@@ -27,10 +27,11 @@ class ConfigurationStore:
         self, *, name: str, description: str, model_ids: Sequence[int]
     ) -> ConfigurationRow:
         """Add a configuration; raise NameTakenError."""
-        configuration = ConfigurationRow(name=name, description=description, members=[])
+        configuration = ConfigurationRow(
+            name=name, description=description, members=_members(model_ids)
+        )
         self._session.add(configuration)
         await self._flush_name(name)
-        await self.set_models(configuration, model_ids)
         return configuration
 
     async def get(self, configuration_id: int, *, lock: bool = False) -> ConfigurationRow:
@@ -70,10 +71,7 @@ class ConfigurationStore:
         """Make these the models of a configuration, in this order."""
         configuration.members.clear()
         await self._session.flush()
-        configuration.members.extend(
-            ConfigurationModelRow(position=position, model_id=model_id)
-            for position, model_id in enumerate(model_ids)
-        )
+        configuration.members.extend(_members(model_ids))
         await self._session.flush()
 
     async def delete(self, configuration: ConfigurationRow) -> None:
@@ -99,3 +97,10 @@ class ConfigurationStore:
             if is_unique_violation(e):
                 raise NameTakenError(_NOUN, name) from e
             raise
+
+
+def _members(model_ids: Sequence[int]) -> list[ConfigurationModelRow]:
+    return [
+        ConfigurationModelRow(position=position, model_id=model_id)
+        for position, model_id in enumerate(model_ids)
+    ]
