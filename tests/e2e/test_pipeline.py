@@ -10,6 +10,7 @@ import pytest
 
 from kafkaml.client import Client
 from kafkaml.schemas.states import DatasourceState, InferenceState, TrainingState
+from kafkaml.schemas.trainings import Training
 from tests.e2e.scenarios import PATIENCE, deploy, separable, stream, unique, wait_for
 from tests.support.original_sink import IGNORE_ITS_WARNING, OriginalSink
 from tests.support.platform import RunningPlatform
@@ -18,14 +19,19 @@ from tests.support.waiting import eventually
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
-def test_a_model_is_trained_from_the_log_and_then_answers_a_stream(
-    platform: RunningPlatform, client: Client, tmp_path: Path
-) -> None:
-    deployment = deploy(client, epochs=6, batch_size=16, seed=5, split="stratified")
-    topic = stream(platform.bootstrap_servers, deployment)
-    finished = client.deployments.wait_finished(deployment.id, timeout=PATIENCE)
+@pytest.fixture(scope="module")
+def training(platform: RunningPlatform) -> Training:
+    """A finished training."""
+    with Client(url=platform.url, token=platform.token) as client:
+        deployment = deploy(client, epochs=6, batch_size=16, seed=5, split="stratified")
+        stream(platform.bootstrap_servers, deployment)
+        finished = client.deployments.wait_finished(deployment.id, timeout=PATIENCE)
+    return finished.trainings[0]
 
-    training = finished.trainings[0]
+
+def test_a_model_is_trained_from_the_log(
+    client: Client, training: Training, tmp_path: Path
+) -> None:
     result = training.result
     assert result is not None
     assert (result.counts.training, result.counts.validation, result.counts.test) == (
@@ -49,10 +55,14 @@ def test_a_model_is_trained_from_the_log_and_then_answers_a_stream(
         return log if "epoch=6" in log else None
 
     eventually(whole_log, PATIENCE)
-    (source,) = client.datasources.list(deployment_id=deployment.id)
+    (source,) = client.datasources.list(deployment_id=training.deployment_id)
     assert source.control is not None
-    assert topic in source.control["topic"]
+    assert source.control["topic"] == result.stream["topic"]
 
+
+def test_a_trained_model_answers_a_stream(
+    platform: RunningPlatform, client: Client, training: Training
+) -> None:
     inference = client.inferences.create(
         training_id=training.id,
         replicas=2,

@@ -1,15 +1,19 @@
 """HTTP probes and metrics, for Kubernetes and Prometheus."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from prometheus_client import generate_latest
 
 from inferencer.health import Health
 from inferencer.metrics import Metrics
+
+Answer = Callable[[str], tuple[HTTPStatus, bytes]]
 
 
 @contextmanager
@@ -24,11 +28,8 @@ def probe_server(
         yield None
         return
 
-    class Handler(_ProbeHandler):
-        def answer(self, path: str) -> tuple[HTTPStatus, bytes]:
-            return _answer(path, health=health, metrics=metrics)
-
-    with ThreadingHTTPServer(("", port), Handler) as server:
+    handler = partial(_ProbeHandler, partial(_answer, health=health, metrics=metrics))
+    with ThreadingHTTPServer(("", port), handler) as server:
         thread = threading.Thread(target=server.serve_forever, name="probes", daemon=True)
         thread.start()
         try:
@@ -41,11 +42,12 @@ def probe_server(
 class _ProbeHandler(BaseHTTPRequestHandler):
     timeout = 10
 
-    def answer(self, path: str) -> tuple[HTTPStatus, bytes]:
-        raise NotImplementedError
+    def __init__(self, answer: Answer, *arguments: Any) -> None:
+        self._answer = answer
+        super().__init__(*arguments)  # which handles the request
 
     def do_GET(self) -> None:
-        status, body = self.answer(self.path.partition("?")[0])
+        status, body = self._answer(self.path.partition("?")[0])
         self.send_response(status)
         self.send_header("Content-Type", "text/plain; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
