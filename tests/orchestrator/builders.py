@@ -1,7 +1,11 @@
 """Workloads for tests."""
 
+from uuid import UUID
+
 from kafkaml.schemas.deployments import Resources
 from kafkaml.schemas.workloads import WantedTopic, Workload, WorkloadKind
+
+PLATFORM = UUID("8f14e45f-ceea-467f-a8d4-4fb1d2a2c001")
 
 
 def workload(
@@ -16,6 +20,7 @@ def workload(
 ) -> Workload:
     return Workload(
         name=f"kafkaml-{kind}-{number}-{attempt}",
+        platform=PLATFORM,
         kind=kind,
         id=number,
         attempt=attempt,

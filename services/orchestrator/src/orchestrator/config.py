@@ -3,11 +3,16 @@
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from kafkaml.config import ClientSettings, KafkaSettings, LogSettings
+from kafkaml.config import (
+    ClientSettings,
+    EnvironmentSettings,
+    KafkaSettings,
+    LogSettings,
+)
 from kafkaml.schemas.workloads import WorkloadKind
 
 
@@ -24,10 +29,86 @@ def _seconds(value: object) -> object:
 Duration = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta())]
 
 
-class Settings(KafkaSettings, ClientSettings, LogSettings):
+class ImageSettings(EnvironmentSettings):
+    """The images of workloads, for the executors that run containers."""
+
+    trainer_image: str = "kafka-ml/trainer:0.1.0"
+    trainer_gpu_image: str | None = Field(
+        default=None, description="for workloads that ask for a GPU; null: the other one"
+    )
+    inferencer_image: str = "kafka-ml/inferencer:0.1.0"
+
+
+class DockerSettings(ImageSettings):
+    """How the docker executor runs containers; the engine is found as `docker` finds it."""
+
+    docker_network: str = Field(
+        default="kafka-ml",
+        description="that containers join; only containers of this network are looked at",
+    )
+    docker_temporary_bytes: int = Field(
+        default=2 * 2**30, ge=2**20, description="of the folder /tmp, kept in memory"
+    )
+
+
+class KubernetesSettings(ImageSettings):
+    """How the kubernetes executor makes objects; lists and maps are written as JSON."""
+
+    kubernetes_namespace: str = Field(
+        default="kafka-ml-workloads",
+        description="of the workloads; the orchestrator wants it for itself",
+    )
+    kubernetes_image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = (
+        "IfNotPresent"
+    )
+    kubernetes_image_pull_secrets: list[str] = Field(default_factory=list)
+    kubernetes_node_selector: dict[str, str] = Field(default_factory=dict)
+    kubernetes_tolerations: list[dict[str, Any]] = Field(default_factory=list)
+    kubernetes_priority_class: str | None = None
+    kubernetes_runtime_class: str | None = Field(
+        default=None, description="such as `gvisor`, for the code of models"
+    )
+    kubernetes_queue: str | None = Field(
+        default=None, description="the LocalQueue of Kueue that trainings wait in"
+    )
+    kubernetes_gpu_resource: str = "nvidia.com/gpu"
+    kubernetes_gpu_node_selector: dict[str, str] = Field(default_factory=dict)
+    kubernetes_gpu_tolerations: list[dict[str, Any]] = Field(
+        default=[{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+    )
+    kubernetes_temporary_bytes: int = Field(
+        default=10 * 2**30, ge=2**20, description="of the folder /tmp, on the node's disk"
+    )
+    kubernetes_check_deadline: Duration = timedelta(minutes=15)
+    kubernetes_training_deadline: Duration = Field(
+        default=timedelta(days=60),
+        description="of one attempt, with the wait for its stream",
+    )
+    kubernetes_kept: Duration = Field(
+        default=timedelta(hours=1),
+        description="how long an ended Job waits for its log to be read",
+    )
+    kubernetes_inference_kind: Literal["Deployment", "ReplicationController"] = "Deployment"
+    kubernetes_keda_max_replicas: int | None = Field(
+        default=None,
+        ge=1,
+        description="lets KEDA scale inferences by their lag up to this; null: no KEDA",
+    )
+    kubernetes_keda_lag: int = Field(
+        default=1000, ge=1, description="records of lag for which KEDA adds a replica"
+    )
+    kubernetes_kafka_ca_secret: str | None = Field(
+        default=None,
+        description="a Secret of the namespace whose `ca.crt` workloads trust for Kafka",
+    )
+
+
+class Settings(
+    KafkaSettings, ClientSettings, LogSettings, DockerSettings, KubernetesSettings
+):
     """What the orchestrator can be told; durations are seconds or ISO 8601."""
 
-    executor: Literal["process"] = "process"
+    executor: Literal["process", "docker", "kubernetes"] = "process"
     workloads_directory: Path = Field(
         default=Path(".kafka-ml/workloads"),
         description="where the process executor keeps what it runs",

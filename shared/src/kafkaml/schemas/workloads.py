@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import Field
 
@@ -33,6 +34,9 @@ class Workload(Resource):
     name: str = Field(
         description="`kafkaml-<kind>-<id>-<attempt>`; the same attempt has the same name"
     )
+    platform: UUID = Field(
+        description="the database that wants it; what another one started is foreign"
+    )
     kind: WorkloadKind
     id: Id
     attempt: int
@@ -57,8 +61,12 @@ class WorkloadToken(Resource):
 
 
 class Phase(StrEnum):
-    """What an executor sees of one replica."""
+    """What an executor sees of one replica.
 
+    A pending one waits for something that may come; a blocked one for something that won't.
+    """
+
+    PENDING = "pending"
     RUNNING = "running"
     EXITED = "exited"
     BLOCKED = "blocked"
@@ -77,4 +85,12 @@ class Observation(Request):
         max_length=40,
         description="`oom`, `deadline`, `image`, `unschedulable`, … where it is known",
     )
-    message: str = Field(default="", max_length=10_000)
+    message: str = Field(
+        default="", max_length=10_000, description="for people; why it is not running"
+    )
+    ready_replicas: int | None = Field(
+        default=None,
+        ge=0,
+        description="how many replicas of an inference answer, from an executor that keeps "
+        "their number by itself",
+    )

@@ -6,6 +6,8 @@ from kafkaml.config import KafkaSettings, LogSettings
 from kafkaml.schemas.workloads import Workload
 from orchestrator.config import Settings
 
+SECRET_VARIABLES = frozenset({"KAFKA_ML_TOKEN", "KAFKA_ML_KAFKA_SASL_PASSWORD"})
+
 
 class EnvironmentBuilder:
     """Builds the `KAFKA_ML_…` variables of a replica from the orchestrator's settings."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
+from uuid import UUID
 
 from kafkaml.schemas.workloads import Phase, Workload
 
@@ -24,7 +25,11 @@ class Replica:
 
     `starts` counts every start, `restarts` those since it last ran for a good while.
     `exit_code` is 128 + n if signal n ended it, and None if it left none. `log_revision`
-    changes whenever the log grows. `message` is what the executor knows beyond the code.
+    changes whenever the log grows. `message` is what the executor knows beyond the code:
+    of a pending or blocked one, what it waits for. `platform` is the database that wanted
+    it, where that is known. `size` is how many replicas were asked for, from an executor
+    that keeps the number of an inference's replicas by itself; it counts those that are
+    ready, too. Of such a set there is always at least the entry of replica 0.
     """
 
     name: str
@@ -38,6 +43,9 @@ class Replica:
     started_at: datetime | None = None
     exited_at: datetime | None = None
     log_revision: int = 0
+    platform: UUID | None = None
+    size: int | None = None
+    is_ready: bool = False
 
     @property
     def is_running(self) -> bool:
@@ -66,12 +74,17 @@ class Executor(Protocol):
         """Start one replica, unless somebody else did.
 
         `starts` is how many starts of it the caller has seen: if there were more, nothing
-        happens. So two callers that both saw it missing, or ended, start it once.
+        happens. So two callers that both saw it missing, or ended, start it once. An
+        executor that keeps the number of an inference's replicas by itself is only asked
+        for replica 0, starts all of them, and corrects their number if some run.
         """
         ...
 
     async def stop(self, name: str, replica: int) -> None:
-        """Ask a replica to end, and return at once; call again until it has ended."""
+        """Ask a replica to end, and return at once; call again until it has ended.
+
+        Of a set (see `Replica.size`) all replicas end.
+        """
         ...
 
     async def log(self, name: str, replica: int) -> bytes:
