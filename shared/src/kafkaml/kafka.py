@@ -6,6 +6,11 @@ from typing import Any
 from kafkaml.config import KafkaSettings
 
 
+def inference_group(inference_id: int) -> str:
+    """Return the consumer group that all replicas of an inference are in."""
+    return f"kafkaml-inference-{inference_id}"
+
+
 def librdkafka_config(settings: KafkaSettings) -> dict[str, Any]:
     """Return what a client of confluent-kafka needs to reach the brokers."""
     config: dict[str, Any] = {

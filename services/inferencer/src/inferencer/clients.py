@@ -5,7 +5,7 @@ import logging
 from confluent_kafka import Consumer, Producer
 
 from inferencer.config import InferencerSettings
-from kafkaml.kafka import librdkafka_config
+from kafkaml.kafka import inference_group, librdkafka_config
 
 _log = logging.getLogger("librdkafka")
 
@@ -24,7 +24,7 @@ def make_consumer(settings: InferencerSettings, *, inference_id: int) -> Consume
     """Return a consumer of the inference's group; it commits nothing by itself."""
     config = librdkafka_config(settings) | {
         "client.id": f"kafkaml-inference-{inference_id}-{settings.replica}",
-        "group.id": f"kafkaml-inference-{inference_id}",
+        "group.id": inference_group(inference_id),
         "group.protocol": settings.group_protocol,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,

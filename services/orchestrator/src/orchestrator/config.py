@@ -97,6 +97,10 @@ class KubernetesSettings(ImageSettings):
     kubernetes_keda_lag: int = Field(
         default=1000, ge=1, description="records of lag for which KEDA adds a replica"
     )
+    kubernetes_keda_authentication: str | None = Field(
+        default=None,
+        description="a TriggerAuthentication of the namespace, for a Kafka that wants one",
+    )
     kubernetes_kafka_ca_secret: str | None = Field(
         default=None,
         description="a Secret of the namespace whose `ca.crt` workloads trust for Kafka",
