@@ -25,7 +25,11 @@ from tests.api.outbox_reader import OutboxReader
 
 EMPTY_ALL_TABLES = ";".join(
     [
-        *(f"DELETE FROM {table.name}" for table in reversed(METADATA.sorted_tables)),
+        *(
+            f"DELETE FROM {table.name}"
+            for table in reversed(METADATA.sorted_tables)
+            if table.name != "platform"
+        ),
         *(
             f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), 1, false)"
             for table in METADATA.sorted_tables

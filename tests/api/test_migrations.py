@@ -45,7 +45,33 @@ async def test_the_migrations_make_the_schema_of_the_tables(postgres_url: str) -
 async def test_migrating_at_the_same_time_and_again_is_harmless(postgres_url: str) -> None:
     settings = settings_for(postgres_url)
     await asyncio.gather(*(migrate_when_ready(settings) for _ in range(3)))
+    engine = make_engine(settings)
+    async with engine.connect() as connection:
+        before = (await connection.execute(text("SELECT * FROM platform"))).one()
+        await migrate_when_ready(settings)
+        assert (await connection.execute(text("SELECT * FROM platform"))).one() == before
+    await engine.dispose()
+
+
+async def test_what_was_made_before_is_kept_and_gets_an_identity(postgres_url: str) -> None:
+    settings = settings_for(postgres_url)
     await migrate_when_ready(settings)
+    engine = make_engine(settings)
+    async with engine.begin() as connection:
+        await connection.run_sync(
+            lambda sync: command.downgrade(alembic_config(sync), "0001")
+        )
+        await connection.execute(
+            text(
+                "INSERT INTO model (name, description, version_number) "
+                "VALUES ('before', '', 1)"
+            )
+        )
+    await migrate_when_ready(settings)
+    async with engine.connect() as connection:
+        assert await connection.scalar(text("SELECT name FROM model")) == "before"
+        assert await connection.scalar(text("SELECT id FROM platform")) is not None
+    await engine.dispose()
 
 
 async def test_the_api_does_not_start_on_another_schema(
@@ -69,4 +95,4 @@ async def test_a_database_that_never_comes_ends_the_wait() -> None:
 
 
 def test_there_is_one_newest_revision() -> None:
-    assert expected_revision() == "0001"
+    assert expected_revision() == "0002"

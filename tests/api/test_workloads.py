@@ -26,15 +26,23 @@ from tests.api.scenarios import (
 )
 
 
+async def platform_of(database_url: str) -> str:
+    connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    identity = await connection.fetchval("SELECT id FROM platform")
+    await connection.close()
+    return str(identity)
+
+
 async def wanted(api: Actors) -> list[Any]:
     return list(accepted(await api.orchestrator.get("workloads"))["items"])
 
 
-async def test_a_check_is_wanted_until_it_is_over(api: Actors) -> None:
+async def test_a_check_is_wanted_until_it_is_over(api: Actors, database_url: str) -> None:
     await new_model(api)
     assert await wanted(api) == [
         {
             "name": "kafkaml-check-1-1",
+            "platform": await platform_of(database_url),
             "kind": "check",
             "id": 1,
             "attempt": 1,
@@ -48,7 +56,9 @@ async def test_a_check_is_wanted_until_it_is_over(api: Actors) -> None:
     assert await wanted(api) == []
 
 
-async def test_a_training_is_wanted_once_its_model_is_valid(api: Actors) -> None:
+async def test_a_training_is_wanted_once_its_model_is_valid(
+    api: Actors, database_url: str
+) -> None:
     resources = {"cpu": "1500m", "memory": "1Gi", "gpu": 1}
     model_id = await new_model(api)
     await new_deployment(api, model_id, deadline_seconds=100, resources=resources)
@@ -59,6 +69,7 @@ async def test_a_training_is_wanted_once_its_model_is_valid(api: Actors) -> None
     assert await wanted(api) == [
         {
             "name": "kafkaml-training-1-1",
+            "platform": await platform_of(database_url),
             "kind": "training",
             "id": 1,
             "attempt": 1,
@@ -70,15 +81,39 @@ async def test_a_training_is_wanted_once_its_model_is_valid(api: Actors) -> None
     ]
 
 
-async def test_an_inference_is_wanted_with_its_topics(api: Actors) -> None:
+async def test_an_inference_is_wanted_with_its_topics(
+    api: Actors, database_url: str
+) -> None:
     await new_inference(api, replicas=3)
     (workload,) = await wanted(api)
     assert (workload["name"], workload["replicas"]) == ("kafkaml-inference-1-1", 3)
+    assert workload["platform"] == await platform_of(database_url)
     assert workload["cpu_seconds"] is None
     assert workload["topics"] == [
         {"name": name, "partitions": 3}
         for name in ("digits-in", "digits-out", "digits-out.dlq")
     ]
+
+
+async def test_a_database_that_takes_the_place_of_another_has_its_own_identity(
+    api: Actors, database_url: str
+) -> None:
+    await new_model(api)
+    (before,) = await wanted(api)
+    connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    await connection.execute("UPDATE platform SET id = gen_random_uuid()")
+    await connection.close()
+    (after,) = await wanted(api)
+    assert after["platform"] != before["platform"]
+
+
+async def test_a_database_has_one_identity(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    for is_only in (True, False):
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+            await connection.execute("INSERT INTO platform (is_only) VALUES ($1)", is_only)
+    await connection.close()
+    assert await platform_of(database_url)
 
 
 async def test_what_is_over_is_not_wanted(api: Actors) -> None:

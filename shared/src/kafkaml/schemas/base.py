@@ -37,6 +37,12 @@ Text = Annotated[str, Field(max_length=10_000), AfterValidator(_no_nul)]
 Source = Annotated[str, Field(min_length=1, max_length=256 * 1024), AfterValidator(_no_nul)]
 
 
+Notice = Annotated[
+    str | None,
+    Field(description="what keeps it from running, for people; null when nothing does"),
+]
+
+
 def example(body: dict[str, JsonValue]) -> ConfigDict:
     """Return the configuration of a request whose documentation shows a body to send."""
     return ConfigDict(json_schema_extra={"examples": [body]})

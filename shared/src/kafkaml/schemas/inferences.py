@@ -4,7 +4,15 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from kafkaml.schemas.base import Id, Request, Resource, Time, TopicName, example
+from kafkaml.schemas.base import (
+    Id,
+    Notice,
+    Request,
+    Resource,
+    Time,
+    TopicName,
+    example,
+)
 from kafkaml.schemas.deployments import Resources
 from kafkaml.schemas.states import InferenceState
 from kafkaml.schemas.trainings import Failure
@@ -75,6 +83,7 @@ class Inference(Resource):
     input_config: dict[str, Any]
     start: str
     resources: Resources
+    notice: Notice = None
     failure: Failure | None = None
     created_at: Time
     stopped_at: Time | None = None

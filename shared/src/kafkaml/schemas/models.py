@@ -2,7 +2,17 @@
 
 from pydantic import Field
 
-from kafkaml.schemas.base import Id, Name, Request, Resource, Source, Text, Time, example
+from kafkaml.schemas.base import (
+    Id,
+    Name,
+    Notice,
+    Request,
+    Resource,
+    Source,
+    Text,
+    Time,
+    example,
+)
 from kafkaml.schemas.states import ModelVersionState
 
 EXAMPLE_SOURCE = """\
@@ -69,6 +79,7 @@ class ModelVersion(Resource):
     number: int
     state: ModelVersionState
     source: str
+    notice: Notice = None
     check: ModelCheck | None = None
     error: ModelError | None = None
     created_at: Time

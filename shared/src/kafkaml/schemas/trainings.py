@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
-from kafkaml.schemas.base import Id, Resource, Time
+from kafkaml.schemas.base import Id, Notice, Resource, Time
 from kafkaml.schemas.states import FailureReason, TrainingState
 
 
@@ -82,6 +82,7 @@ class Training(Resource):
     attempt: int
     epochs: int = Field(description="epochs to train in all")
     epoch: int = Field(description="epochs done by this attempt")
+    notice: Notice = None
     failure: Failure | None = None
     result: TrainingResult | None = None
     artifact: Artifact | None = None

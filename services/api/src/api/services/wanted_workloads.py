@@ -1,6 +1,7 @@
 """What ought to run now."""
 
 import math
+from uuid import UUID
 
 from api.config import ApiSettings
 from api.services.workload_names import AttemptReference
@@ -21,21 +22,23 @@ class WantedWorkloads:
 
     async def current(self) -> WorkloadList:
         """Return every workload that ought to run now."""
+        platform = await self._work.platforms.current_id()
         checks = await self._work.models.checking()
         trainings = await self._work.trainings.wanted()
         inferences = await self._work.inferences.wanted()
         return WorkloadList(
             items=[
-                *(self._check(version) for version in checks),
-                *(self._training(training) for training in trainings),
-                *(self._inference(inference) for inference in inferences),
+                *(self._check(version, platform) for version in checks),
+                *(self._training(training, platform) for training in trainings),
+                *(self._inference(inference, platform) for inference in inferences),
             ]
         )
 
-    def _check(self, version: ModelVersionRow) -> Workload:
+    def _check(self, version: ModelVersionRow, platform: UUID) -> Workload:
         attempt = AttemptReference(WorkloadKind.CHECK, version.id, version.attempt)
         return Workload(
             name=attempt.name,
+            platform=platform,
             kind=attempt.kind,
             id=attempt.id,
             attempt=attempt.attempt,
@@ -44,12 +47,13 @@ class WantedWorkloads:
             cpu_seconds=self._settings.check_cpu_seconds,
         )
 
-    def _training(self, training: TrainingRow) -> Workload:
+    def _training(self, training: TrainingRow, platform: UUID) -> Workload:
         attempt = AttemptReference(WorkloadKind.TRAINING, training.id, training.attempt)
         parameters = training.deployment.to_parameters()
         cores = max(1, math.ceil(cpu_cores(parameters.resources.cpu)))
         return Workload(
             name=attempt.name,
+            platform=platform,
             kind=attempt.kind,
             id=attempt.id,
             attempt=attempt.attempt,
@@ -59,7 +63,7 @@ class WantedWorkloads:
             + self._settings.startup_cpu_seconds,
         )
 
-    def _inference(self, inference: InferenceRow) -> Workload:
+    def _inference(self, inference: InferenceRow, platform: UUID) -> Workload:
         attempt = AttemptReference(WorkloadKind.INFERENCE, inference.id, inference.attempt)
         topics = (
             inference.input_topic,
@@ -68,6 +72,7 @@ class WantedWorkloads:
         )
         return Workload(
             name=attempt.name,
+            platform=platform,
             kind=attempt.kind,
             id=attempt.id,
             attempt=attempt.attempt,

@@ -16,6 +16,7 @@ from api.storage.inferences import InferenceStore
 from api.storage.metrics import MetricStore
 from api.storage.models import ModelStore
 from api.storage.outbox_writer import OutboxWriter
+from api.storage.platforms import PlatformStore
 from api.storage.tokens import TokenStore
 from api.storage.trainings import TrainingStore
 from kafkaml.config import KafkaSettings
@@ -25,6 +26,7 @@ from kafkaml.config import KafkaSettings
 class UnitOfWork:
     """The stores of one transaction, and the outbox for what it changes."""
 
+    platforms: PlatformStore
     models: ModelStore
     configurations: ConfigurationStore
     deployments: DeploymentStore
@@ -40,6 +42,7 @@ class UnitOfWork:
     def of(cls, session: AsyncSession, *, kafka: KafkaSettings) -> Self:
         """Return the stores that work in a session's transaction."""
         return cls(
+            platforms=PlatformStore(session=session),
             models=ModelStore(session=session),
             configurations=ConfigurationStore(session=session),
             deployments=DeploymentStore(session=session),

@@ -35,6 +35,7 @@ class InferenceRow(Table):
     input_config: Mapped[JsonObject]
     start: Mapped[str]
     resources: Mapped[JsonObject]
+    notice: Mapped[str | None]
     failure_reason: Mapped[FailureReason | None] = text_enum(FailureReason, optional=True)
     failure_message: Mapped[str | None]
     created_at: Mapped[CreatedAt]
@@ -73,6 +74,7 @@ class InferenceRow(Table):
             input_config=self.input_config,
             start=self.start,
             resources=self.to_resources(),
+            notice=self.notice,
             failure=self.failure,
             created_at=self.created_at,
             stopped_at=self.stopped_at,

@@ -10,6 +10,7 @@ from api.tables.inference_row import InferenceRow
 from api.tables.model_row import ModelRow
 from api.tables.model_version_row import ModelVersionRow
 from api.tables.outbox_record import OutboxRecord
+from api.tables.platform_row import PlatformRow
 from api.tables.token_row import TokenRow
 from api.tables.training_metric_row import TrainingMetricRow
 from api.tables.training_row import TrainingRow
@@ -24,6 +25,7 @@ ALL_TABLES = (
     ModelRow,
     ModelVersionRow,
     OutboxRecord,
+    PlatformRow,
     TokenRow,
     TrainingMetricRow,
     TrainingRow,

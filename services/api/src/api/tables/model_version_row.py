@@ -34,6 +34,7 @@ class ModelVersionRow(Table):
     source: Mapped[str]
     check: Mapped[OptionalJson]
     error: Mapped[OptionalJson]
+    notice: Mapped[str | None]
     attempt: Mapped[int] = mapped_column(server_default="1")
     losses: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[CreatedAt]
@@ -46,6 +47,7 @@ class ModelVersionRow(Table):
             number=self.number,
             state=self.state,
             source=self.source,
+            notice=self.notice,
             check=ModelCheck.model_validate(self.check) if self.check else None,
             error=ModelError.model_validate(self.error) if self.error else None,
             created_at=self.created_at,

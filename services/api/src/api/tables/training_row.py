@@ -33,6 +33,7 @@ class TrainingRow(Table):
     losses: Mapped[int] = mapped_column(server_default="0")
     epochs: Mapped[int]
     epoch: Mapped[int] = mapped_column(server_default="0")
+    notice: Mapped[str | None]
     failure_reason: Mapped[FailureReason | None] = text_enum(FailureReason, optional=True)
     failure_message: Mapped[str | None]
     result: Mapped[OptionalJson]
@@ -78,6 +79,7 @@ class TrainingRow(Table):
             attempt=self.attempt,
             epochs=self.epochs,
             epoch=self.epoch,
+            notice=self.notice,
             failure=self.failure,
             result=TrainingResult.model_validate(self.result) if self.result else None,
             artifact=self.artifact,

@@ -1,0 +1,44 @@
+"""The identity of the platform, and what keeps a workload from running."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: str = "0002"
+down_revision: str | None = "0001"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+_WITH_NOTICE = ("model_version", "training", "inference")
+
+
+def upgrade() -> None:
+    op.create_table(
+        "platform",
+        sa.Column(
+            "id",
+            sa.Uuid(),
+            server_default=sa.text("gen_random_uuid()"),
+            nullable=False,
+        ),
+        sa.Column("is_only", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("clock_timestamp()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint("is_only", name="ck_platform_is_only"),
+        sa.PrimaryKeyConstraint("id", name="pk_platform"),
+        sa.UniqueConstraint("is_only", name="uq_platform_is_only"),
+    )
+    op.execute("INSERT INTO platform DEFAULT VALUES")
+    for table in _WITH_NOTICE:
+        op.add_column(table, sa.Column("notice", sa.String(), nullable=True))
+
+
+def downgrade() -> None:
+    for table in reversed(_WITH_NOTICE):
+        op.drop_column(table, "notice")
+    op.drop_table("platform")
