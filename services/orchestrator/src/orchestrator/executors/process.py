@@ -13,6 +13,7 @@ from kafkaml.schemas.deployments import memory_bytes
 from kafkaml.schemas.workloads import Workload, WorkloadKind
 from orchestrator.exceptions import ExecutorError
 from orchestrator.executors.base import MAX_LOG_BYTES, Replica
+from orchestrator.executors.log_text import whole_lines
 from orchestrator.executors.runner import RunOrder
 from orchestrator.executors.workloads_directory import Claim, WorkloadsDirectory
 
@@ -65,7 +66,7 @@ class ProcessExecutor:
         content = await asyncio.to_thread(
             self._directory.read_log, name, replica, MAX_LOG_BYTES
         )
-        return _whole_lines(content, MAX_LOG_BYTES)
+        return whole_lines(content, MAX_LOG_BYTES)
 
     async def forget(self, name: str, replica: int) -> None:
         await asyncio.to_thread(self._directory.forget, name, replica)
@@ -155,11 +156,3 @@ def _basics() -> dict[str, str]:
         "PATH": os.environ.get("PATH", os.defpath),
         "LANG": os.environ.get("LANG", "C.UTF-8"),
     }
-
-
-def _whole_lines(content: bytes, limit: int) -> bytes:
-    """Return valid UTF-8 of at most `limit` bytes; a first line that was cut is dropped."""
-    if len(content) >= limit:
-        _, _, content = content.partition(b"\n")
-    text = content.decode(errors="replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
-    return text.encode()[-limit:].decode(errors="ignore").encode()

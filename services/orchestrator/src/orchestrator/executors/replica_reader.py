@@ -1,14 +1,11 @@
 """What the folder of a replica says about it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from kafkaml.schemas.workloads import Phase
 from orchestrator.executors.base import Replica
 from orchestrator.executors.replica_directory import ReplicaDirectory
-
-# A replica that ran this long has recovered: its earlier ends no longer slow a restart.
-RECOVERED = timedelta(minutes=10)
 
 
 def read_replica(directory: ReplicaDirectory) -> Replica | None:
@@ -16,22 +13,11 @@ def read_replica(directory: ReplicaDirectory) -> Replica | None:
     # The lock first: a runner writes how it ended before it lets go of the lock.
     if directory.is_locked():
         return _replica(directory, directory.read("run") or {}, phase=Phase.RUNNING)
-    return _read_ended(directory)
+    return read_ended(directory)
 
 
-def restarts_after(directory: ReplicaDirectory) -> int:
-    """Return how many restarts in a row the next start is; 0 for the first start.
-
-    The caller holds the lock, so nothing runs.
-    """
-    replica = _read_ended(directory)
-    if replica is None or replica.started_at is None or replica.exited_at is None:
-        return 0
-    has_recovered = replica.exited_at - replica.started_at >= RECOVERED
-    return 0 if has_recovered else replica.restarts + 1
-
-
-def _read_ended(directory: ReplicaDirectory) -> Replica | None:
+def read_ended(directory: ReplicaDirectory) -> Replica | None:
+    """Return a replica whose lock nobody else holds; None if it was never started."""
     run = directory.read("run")
     if run is None:
         return None

@@ -19,8 +19,9 @@ from uuid import uuid4
 from orchestrator.exceptions import ExecutorError, StillRunningError, UnknownReplicaError
 from orchestrator.executors.base import Replica
 from orchestrator.executors.ending import end_at_once, request_end
+from orchestrator.executors.recovery import restarts_after
 from orchestrator.executors.replica_directory import ReplicaDirectory
-from orchestrator.executors.replica_reader import read_replica, restarts_after
+from orchestrator.executors.replica_reader import read_ended, read_replica
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 _TRASH = ".trash"
@@ -60,7 +61,7 @@ class WorkloadsDirectory:
             if directory.starts != starts:
                 os.close(lock)
                 return None
-            restarts = restarts_after(directory)
+            restarts = restarts_after(read_ended(directory))
             directory.prepare()
             return Claim(directory, lock, starts + 1, restarts)
 

@@ -1,0 +1,199 @@
+"""The executor for one Docker engine: each start of a replica is a container."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from itertools import groupby
+from typing import Self
+
+import structlog
+
+from kafkaml.schemas.workloads import Workload
+from orchestrator.builders.container import ContainerBuilder
+from orchestrator.config import Settings
+from orchestrator.exceptions import ExecutorError, StillRunningError, UnknownReplicaError
+from orchestrator.executors.base import MAX_LOG_BYTES, Replica, Run
+from orchestrator.executors.docker.container_reader import Container
+from orchestrator.executors.docker.engine import Engine
+from orchestrator.executors.docker.stops import Stops
+from orchestrator.executors.log_text import whole_lines
+from orchestrator.executors.recovery import restarts_after
+
+LOOKS_AT_ONCE = 8
+ABANDONED_AFTER = timedelta(minutes=1)
+
+logger = structlog.stdlib.get_logger(__name__)
+
+
+class DockerExecutor:
+    """Runs each start of a replica in a container with a name of its own.
+
+    The engine gives a name once, so several orchestrators that start the same run make one
+    container, and its labels are all that is to be known of it. The container of an earlier
+    start goes when the next one runs. One that was made and not started, by an orchestrator
+    that was killed in between, is replaced by the next start, and removed after
+    `abandoned_after` if there is none. Containers without the labels of this network are
+    never touched.
+    """
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        builder: ContainerBuilder,
+        stops: Stops,
+        abandoned_after: timedelta = ABANDONED_AFTER,
+    ) -> None:
+        self._engine = engine
+        self._builder = builder
+        self._stops = stops
+        self._abandoned_after = abandoned_after
+        self._unstarted_since: dict[str, float] = {}
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls, *, settings: Settings) -> AsyncIterator[Self]:
+        """Connect to the engine as `docker` does; what runs is left running at the end."""
+        async with Engine.connect() as engine:
+            stops = Stops(engine=engine, grace=settings.stop_grace)
+            builder = ContainerBuilder(settings=settings)
+            try:
+                yield cls(engine=engine, builder=builder, stops=stops)
+            finally:
+                await stops.close()
+
+    async def list(self) -> Sequence[Replica]:
+        containers = await self._find(self._builder.scope())
+        self._stops.keep_only({each.id for each in containers})
+        await self._remove_abandoned(containers)
+        slots = groupby(sorted(containers, key=_run_of), key=lambda each: each.run[:2])
+        last = [_last_of(list(group)) for _, group in slots]
+        replicas = await self._read_all([each for each in last if each is not None])
+        return [replica for replica in replicas if replica is not None]
+
+    async def start(
+        self,
+        workload: Workload,
+        replica: int,
+        environment: Mapping[str, str],
+        *,
+        starts: int = 0,
+    ) -> None:
+        slot = self._builder.slot(workload.name, replica)
+        containers = await self._find(slot)
+        if not _is_last_start(containers, starts):
+            return
+        for each in containers:
+            if each.listed.is_unstarted and not await self._engine.remove(each.id):
+                return
+        run = Run(workload.name, replica, starts + 1)
+        last = _last_of(containers)
+        restarts = restarts_after(None if last is None else await self._read(last))
+        config = self._builder.build(workload, environment, run=run, restarts=restarts)
+        made = await self._engine.create(self._builder.name(run), config)
+        if made is not None:
+            await self._start_made(made, slot, starts)
+
+    async def stop(self, name: str, replica: int) -> None:
+        for each in await self._find(self._builder.slot(name, replica)):
+            if each.listed.is_running:
+                await self._stops.ask(each.id)
+
+    async def log(self, name: str, replica: int) -> bytes:
+        last = _last_of(await self._find(self._builder.slot(name, replica)))
+        content = None if last is None else await self._engine.log(last.id)
+        if content is None:
+            raise UnknownReplicaError(name, replica)
+        return whole_lines(content, MAX_LOG_BYTES)
+
+    async def forget(self, name: str, replica: int) -> None:
+        for each in await self._find(self._builder.slot(name, replica)):
+            if each.listed.is_running or not await self._engine.remove(each.id):
+                raise StillRunningError(name, replica)
+
+    async def _start_made(self, made: str, slot: Mapping[str, str], starts: int) -> None:
+        """Start a container that was just made, and remove those of earlier starts."""
+        try:
+            # Its name cannot be taken any more, so what is seen from now on stays true.
+            others = [each for each in await self._find(slot) if each.id != made]
+            has_started = _is_last_start(others, starts) and await self._engine.start(made)
+        except ExecutorError:
+            await self._try_to_remove([made])
+            raise
+        if has_started:
+            await self._try_to_remove(each.id for each in others if each.listed.was_started)
+        else:
+            await self._try_to_remove([made])
+
+    async def _find(self, labels: Mapping[str, str]) -> Sequence[Container]:
+        found = (Container.from_listed(each) for each in await self._engine.list(labels))
+        return [container for container in found if container is not None]
+
+    async def _read_all(self, containers: Sequence[Container]) -> Sequence[Replica | None]:
+        looks = asyncio.Semaphore(LOOKS_AT_ONCE)
+
+        async def read(container: Container) -> Replica | None:
+            async with looks:
+                return await self._read(container)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(read(each)) for each in containers]
+        except ExceptionGroup as e:
+            raise e.exceptions[0] from e
+        return [task.result() for task in tasks]
+
+    async def _read(self, container: Container) -> Replica | None:
+        """Return what is seen of a container; None if it has gone meanwhile."""
+        newest_line_at = 0
+        if container.listed.is_running:
+            newest_line_at = await self._engine.newest_line_at(container.id)
+        seen = await self._engine.inspect(container.id)
+        if seen is None:
+            return None
+        return container.to_replica(
+            seen,
+            newest_line_at=newest_line_at,
+            killed_message=self._stops.message(container.id),
+        )
+
+    async def _remove_abandoned(self, containers: Iterable[Container]) -> None:
+        """Remove containers that were made a while ago and never started."""
+        now = time.monotonic()
+        since = self._unstarted_since
+        unstarted = [each.id for each in containers if each.listed.is_unstarted]
+        self._unstarted_since = {each: since.get(each, now) for each in unstarted}
+        oldest = now - self._abandoned_after.total_seconds()
+        await self._try_to_remove(
+            each for each, first in self._unstarted_since.items() if first < oldest
+        )
+
+    async def _try_to_remove(self, containers: Iterable[str]) -> None:
+        """Remove what does no harm if it stays; a later call comes back to it."""
+        for container in containers:
+            try:
+                await self._engine.remove(container)
+            except ExecutorError as e:
+                logger.warning("a container stays", container=container, error=str(e))
+
+
+def _run_of(container: Container) -> Run:
+    return container.run
+
+
+def _last_of(containers: Iterable[Container]) -> Container | None:
+    """Return the container that stands for its replica: of the last start, or running."""
+    started = (each for each in containers if each.listed.was_started)
+    return max(
+        started, key=lambda each: (each.listed.is_running, each.run.starts), default=None
+    )
+
+
+def _is_last_start(containers: Sequence[Container], starts: int) -> bool:
+    """Tell whether the last start was the `starts`-th, and has ended."""
+    last = _last_of(containers)
+    if last is None:
+        return starts == 0
+    return not last.listed.is_running and last.run.starts == starts
