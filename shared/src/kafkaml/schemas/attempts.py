@@ -8,7 +8,12 @@ from kafkaml.schemas.base import Id, Request, Resource, Time
 from kafkaml.schemas.deployments import TrainingParameters
 from kafkaml.schemas.models import ModelCheck, ModelError
 from kafkaml.schemas.states import FailureReason
-from kafkaml.schemas.trainings import Artifact, ConfusionMatrix, TrainingResult
+from kafkaml.schemas.trainings import (
+    Artifact,
+    ConfusionMatrix,
+    TrainingProgress,
+    TrainingResult,
+)
 from kafkaml.schemas.workloads import WorkloadKind
 
 
@@ -64,6 +69,9 @@ class ProgressReport(Request):
 
     state: Annotated[str, Field(pattern="^(waiting|training|serving)$")]
     replica: int = Field(default=0, ge=0)
+    progress: TrainingProgress | None = Field(
+        default=None, description="of the fit, while the state is `training`"
+    )
 
 
 class EpochReport(Request):

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from kafkaml.control import Rate
 from kafkaml.schemas.base import Id, Request, Resource, Time, example
+from kafkaml.schemas.fit import FitOptions
 from kafkaml.schemas.trainings import Training
 
 SplitStrategy = Literal["shuffled", "stratified", "ordered"]
@@ -56,36 +57,6 @@ class Resources(Request):
     gpu: int = Field(default=0, ge=0, le=64)
 
 
-class FitOptions(Request):
-    """Further arguments of Keras' `fit`."""
-
-    shuffle: bool = Field(
-        default=True, description="draw the training records anew in each epoch"
-    )
-    class_weight: dict[str, float] | None = Field(
-        default=None,
-        description="weight of each class by its number, for unbalanced streams",
-        examples=[{"0": 1.0, "1": 4.0}],
-    )
-    validation_batch_size: int | None = Field(default=None, ge=1, le=1_000_000)
-    validation_freq: int = Field(default=1, ge=1, le=100_000)
-    steps_per_execution: int | None = Field(
-        default=None,
-        ge=1,
-        le=1024,
-        description="batches per call of the compiled step; null chooses by the data",
-    )
-
-    @model_validator(mode="after")
-    def _check_class_weight(self) -> Self:
-        for label, weight in (self.class_weight or {}).items():
-            if not re.fullmatch(r"[0-9]{1,9}", label) or weight < 0:
-                raise ValueError(
-                    "class_weight maps class numbers from 0 to weights of 0 or more"
-                )
-        return self
-
-
 class TrainingParameters(Request):
     """How each model of a deployment is trained."""
 
@@ -101,6 +72,18 @@ class TrainingParameters(Request):
     seed: int = Field(default=0, ge=0, lt=2**31)
     split: SplitStrategy = "shuffled"
     confusion_matrix: bool = True
+    report: bool = Field(
+        default=True,
+        description="measure precision, recall and F1 of each class, or the errors of a "
+        "regression",
+    )
+    folds: int | None = Field(
+        default=None,
+        ge=2,
+        le=20,
+        description="cross-validate first: fit as many times, each time measured on "
+        "another share of the training records; then fit on all of them",
+    )
     deadline_seconds: int = Field(
         default=3600,
         ge=1,
@@ -119,6 +102,17 @@ class TrainingParameters(Request):
                 "validation_rate and test_rate leave nothing to train on: "
                 "their sum must be below 1"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_fit(self) -> Self:
+        self.fit.check_epochs(self.epochs)
+        for name, monitor in self.fit.monitors.items():
+            if monitor.needs_validation and self.validation_rate == 0:
+                raise ValueError(
+                    f"fit.{name} monitors {monitor.monitor!r}, but validation_rate is 0: "
+                    "raise it, or monitor a metric of the training part, such as 'loss'"
+                )
         return self
 
 

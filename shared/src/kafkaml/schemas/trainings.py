@@ -5,6 +5,12 @@ from typing import Any
 from pydantic import Field
 
 from kafkaml.schemas.base import Id, Notice, Resource, Time
+from kafkaml.schemas.results import (
+    ClassificationReport,
+    CrossValidation,
+    FitSummary,
+    RegressionReport,
+)
 from kafkaml.schemas.states import FailureReason, TrainingState
 
 
@@ -50,6 +56,17 @@ class TrainingResult(Resource):
     versions: dict[str, str] = Field(
         default_factory=dict, description="of Python and the libraries used"
     )
+    fit: FitSummary | None = None
+    classification: ClassificationReport | None = None
+    regression: RegressionReport | None = None
+    no_report: str | None = Field(
+        default=None, description="why it is neither a classification nor a regression"
+    )
+    cross_validation: CrossValidation | None = None
+    label_counts: dict[str, int] | None = Field(
+        default=None,
+        description="training records of each class; null if labels are no classes",
+    )
 
 
 class Artifact(Resource):
@@ -70,6 +87,26 @@ class ConfusionMatrix(Resource):
     part: str = Field(description="`test`, `validation` or `training`")
 
 
+class TrainingProgress(Resource):
+    """How far a fit is, told about once a second."""
+
+    epoch: int = Field(ge=1, le=1_000_000, description="the one under way, from 1")
+    step: int = Field(ge=0, le=2**53, description="batches done in it")
+    steps: int = Field(ge=1, le=2**53, description="batches of an epoch")
+    records_per_second: float | None = Field(
+        default=None, ge=0, allow_inf_nan=False, description="since it was told before"
+    )
+    eta_seconds: float | None = Field(
+        default=None,
+        ge=0,
+        allow_inf_nan=False,
+        description="to the end of the last epoch, if no callback ends the fit before",
+    )
+    fold: int | None = Field(
+        default=None, ge=1, le=1000, description="the one under way; null: all records"
+    )
+
+
 class Training(Resource):
     """One model version of one deployment being trained, and its result."""
 
@@ -82,6 +119,9 @@ class Training(Resource):
     attempt: int
     epochs: int = Field(description="epochs to train in all")
     epoch: int = Field(description="epochs done by this attempt")
+    progress: TrainingProgress | None = Field(
+        default=None, description="how far the fit of this attempt was when it last told"
+    )
     notice: Notice = None
     failure: Failure | None = None
     result: TrainingResult | None = None

@@ -12,11 +12,11 @@ from kafkaml.schemas.base import Page
 from kafkaml.schemas.deployments import (
     Deployment,
     DeploymentCreate,
-    FitOptions,
     Resources,
     SplitStrategy,
     TrainingParameters,
 )
+from kafkaml.schemas.fit import FitOptions
 from kafkaml.schemas.states import TrainingState
 
 _DEFAULT = TrainingParameters()
@@ -40,15 +40,18 @@ class AsyncDeployments:
         seed: int = _DEFAULT.seed,
         split: SplitStrategy = _DEFAULT.split,
         confusion_matrix: bool = _DEFAULT.confusion_matrix,
+        report: bool = _DEFAULT.report,
+        folds: int | None = _DEFAULT.folds,
         deadline_seconds: int = _DEFAULT.deadline_seconds,
         max_attempts: int = _DEFAULT.max_attempts,
         resources: Resources | Mapping[str, object] = _DEFAULT.resources,
     ) -> Deployment:
         """Deploy a configuration for training: each of its models gets a training.
 
-        `fit` holds further arguments of Keras' `fit`, `resources` what one training may use
-        (`{"cpu": "2", "memory": "4Gi"}`). Rates are fractions of the records; None takes
-        those of the stream's announcement. `deadline_seconds` counts from there too.
+        `fit` holds further arguments of Keras' `fit` and its callbacks, `resources` what
+        one training may use (`{"cpu": "2", "memory": "4Gi"}`). Rates are fractions of the
+        records; None takes those of the stream's announcement. `deadline_seconds` counts
+        from there too. `folds` cross-validates before the model is fitted for good.
         """
         body = build(
             DeploymentCreate,
@@ -61,6 +64,8 @@ class AsyncDeployments:
             seed=seed,
             split=split,
             confusion_matrix=confusion_matrix,
+            report=report,
+            folds=folds,
             deadline_seconds=deadline_seconds,
             max_attempts=max_attempts,
             resources=build(Resources.model_validate, resources),
