@@ -60,6 +60,13 @@ class ModelChecked(ModelEvent):
     state: str
 
 
+class ModelNoticed(ModelEvent):
+    """Something keeps the check of a model version from running; null: nothing any more."""
+
+    type = "model.noticed"
+    notice: str | None
+
+
 class ModelDeleted(DomainEvent):
     """A model was deleted."""
 
@@ -108,6 +115,13 @@ class TrainingStarted(TrainingEvent):
     type = "training.started"
 
 
+class TrainingNoticed(TrainingEvent):
+    """Something keeps a training from running; null: nothing any more."""
+
+    type = "training.noticed"
+    notice: str | None
+
+
 class TrainingProgressed(TrainingEvent):
     """An epoch is done."""
 
@@ -115,6 +129,19 @@ class TrainingProgressed(TrainingEvent):
     epoch: int
     epochs: int
     values: dict[str, float | None]
+
+
+class TrainingStepped(TrainingEvent):
+    """A fit goes on, within an epoch; told about once a second."""
+
+    type = "training.stepped"
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    records_per_second: float | None = None
+    eta_seconds: float | None = None
+    fold: int | None = None
 
 
 class TrainingFinished(TrainingEvent):
@@ -172,6 +199,13 @@ class InferenceScaled(InferenceEvent):
 
     type = "inference.scaled"
     replicas: int
+
+
+class InferenceNoticed(InferenceEvent):
+    """Something keeps replicas of an inference from running; null: nothing any more."""
+
+    type = "inference.noticed"
+    notice: str | None
 
 
 class InferenceServing(InferenceEvent):

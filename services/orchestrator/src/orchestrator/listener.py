@@ -15,11 +15,15 @@ _QUIET = {
     each.type.encode()
     for each in (
         events.TrainingProgressed,
+        events.TrainingStepped,
         events.TrainingWaiting,
         events.TrainingStarted,
         events.DatasourceRecorded,
         events.DatasourceRejected,
         events.InferenceServing,
+        events.ModelNoticed,
+        events.TrainingNoticed,
+        events.InferenceNoticed,
     )
 }
 _POLL_MILLISECONDS = 500

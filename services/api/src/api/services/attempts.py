@@ -18,7 +18,7 @@ from api.storage.unit_of_work import UnitOfWork
 from api.tables.inference_row import InferenceRow
 from api.tables.model_version_row import ModelVersionRow
 from api.tables.training_row import TrainingRow
-from kafkaml.events import TrainingProgressed
+from kafkaml.events import TrainingProgressed, TrainingStepped
 from kafkaml.schemas.attempts import (
     CheckReport,
     EpochReport,
@@ -29,7 +29,7 @@ from kafkaml.schemas.attempts import (
 )
 from kafkaml.schemas.models import ModelError
 from kafkaml.schemas.states import InferenceState, ModelVersionState, TrainingState
-from kafkaml.schemas.trainings import Artifact, TrainingResult
+from kafkaml.schemas.trainings import Artifact, TrainingProgress, TrainingResult
 
 RowT = TypeVar("RowT", ModelVersionRow, TrainingRow, InferenceRow)
 
@@ -69,12 +69,30 @@ class AttemptService:
                 await self._trainings.await_stream(row)
             case TrainingRow(), TrainingState.TRAINING:
                 await self._trainings.train(row)
+                await self._note_progress(row, report.progress)
             case InferenceRow(), InferenceState.SERVING:
                 await self._inferences.serve(row, report.replica)
             case _:
                 raise ValidationFailedError.at(
                     "body.state", f"a {self._attempt.kind} is never {report.state}"
                 )
+
+    async def _note_progress(
+        self, training: TrainingRow, progress: TrainingProgress | None
+    ) -> None:
+        if progress is None:
+            return
+        fields = progress.model_dump(mode="json")
+        await self._work.trainings.change(training, progress=fields)
+        self._work.outbox.add_event(
+            TrainingStepped(
+                id=training.id,
+                deployment_id=training.deployment_id,
+                attempt=training.attempt,
+                epochs=training.epochs,
+                **fields,
+            )
+        )
 
     async def report_epoch(self, report: EpochReport) -> None:
         """Keep the metrics of an epoch; what is known already stays as it is."""

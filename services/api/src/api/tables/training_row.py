@@ -1,5 +1,7 @@
 """Trainings."""
 
+from typing import Any
+
 from sqlalchemy import BigInteger, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -9,7 +11,13 @@ from api.tables.columns import OptionalJson, reference, text_enum
 from api.tables.deployment_row import DeploymentRow
 from api.tables.model_version_row import ModelVersionRow
 from kafkaml.schemas.states import FailureReason, TrainingState
-from kafkaml.schemas.trainings import Artifact, Failure, Training, TrainingResult
+from kafkaml.schemas.trainings import (
+    Artifact,
+    Failure,
+    Training,
+    TrainingProgress,
+    TrainingResult,
+)
 
 _ACTIVE = "state IN ('queued', 'starting', 'waiting', 'training')"
 # Written out, not bound, so that every plan can use the partial index.
@@ -33,6 +41,7 @@ class TrainingRow(Table):
     losses: Mapped[int] = mapped_column(server_default="0")
     epochs: Mapped[int]
     epoch: Mapped[int] = mapped_column(server_default="0")
+    progress: Mapped[OptionalJson]
     notice: Mapped[str | None]
     failure_reason: Mapped[FailureReason | None] = text_enum(FailureReason, optional=True)
     failure_message: Mapped[str | None]
@@ -79,6 +88,7 @@ class TrainingRow(Table):
             attempt=self.attempt,
             epochs=self.epochs,
             epoch=self.epoch,
+            progress=_progress_of(self.progress),
             notice=self.notice,
             failure=self.failure,
             result=TrainingResult.model_validate(self.result) if self.result else None,
@@ -87,3 +97,7 @@ class TrainingRow(Table):
             started_at=self.started_at,
             finished_at=self.finished_at,
         )
+
+
+def _progress_of(stored: dict[str, Any] | None) -> TrainingProgress | None:
+    return None if stored is None else TrainingProgress.model_validate(stored)

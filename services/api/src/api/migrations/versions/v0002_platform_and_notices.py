@@ -1,9 +1,10 @@
-"""The identity of the platform, and what keeps a workload from running."""
+"""The identity of the platform, what keeps a workload from running, how far a fit is."""
 
 from collections.abc import Sequence
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision: str = "0002"
 down_revision: str | None = "0001"
@@ -36,9 +37,14 @@ def upgrade() -> None:
     op.execute("INSERT INTO platform DEFAULT VALUES")
     for table in _WITH_NOTICE:
         op.add_column(table, sa.Column("notice", sa.String(), nullable=True))
+    op.add_column(
+        "training",
+        sa.Column("progress", postgresql.JSONB(none_as_null=True), nullable=True),
+    )
 
 
 def downgrade() -> None:
+    op.drop_column("training", "progress")
     for table in reversed(_WITH_NOTICE):
         op.drop_column(table, "notice")
     op.drop_table("platform")
