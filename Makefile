@@ -2,11 +2,14 @@
 UV := $(shell command -v uv || echo .uv/bin/uv)
 RUN := $(UV) run --locked
 
-.PHONY: help setup demo up down status test lint format bench
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' services/api/pyproject.toml)
+BAKE = VERSION=$(VERSION) REVISION=$$(git rev-parse HEAD) CREATED=$$(git log -1 --format=%cI) docker buildx bake --load
+
+.PHONY: help setup demo up down status test lint format bench images
 .DEFAULT_GOAL := help
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z.-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 .uv/bin/uv:
 	@python3 -m venv .uv && .uv/bin/pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14'
@@ -42,3 +45,7 @@ format: setup ## format the code
 
 bench: setup ## print the figures of speed, as ratios
 	@$(RUN) tests/bench/run.py
+
+images: ## build the images, and show their sizes
+	@$(BAKE)
+	@docker image ls --filter reference='kafka-ml/*:$(VERSION)' --format 'table {{.Repository}}:{{.Tag}}\t{{.Size}}'

@@ -1,0 +1,22 @@
+# The images: docker buildx bake, or `make images`, which says the version.
+
+variable "VERSION" { default = "dev" }
+variable "REVISION" { default = "" }
+variable "CREATED" { default = "" }
+
+group "default" { targets = ["image"] }
+
+target "image" {
+  name       = service
+  matrix     = { service = ["api", "orchestrator", "trainer", "inferencer", "control-logger"] }
+  dockerfile = "services/${service}/Dockerfile"
+  tags       = ["kafka-ml/${service}:${VERSION}"]
+  args       = { VERSION = VERSION, REVISION = REVISION, CREATED = CREATED }
+}
+
+# Several GB larger, for clusters with GPUs: docker buildx bake trainer-gpu
+target "trainer-gpu" {
+  inherits = ["trainer"]
+  args     = { VARIANT = "gpu" }
+  tags     = ["kafka-ml/trainer:${VERSION}-gpu"]
+}
