@@ -26,6 +26,17 @@ class OutboxReader:
         )
         return [(row["key"], orjson.loads(row["value"])) for row in rows]
 
+    async def values(self) -> list[bytes]:
+        """Return the value of each record."""
+        return [
+            row["value"] for row in await self._rows("SELECT value FROM outbox ORDER BY id")
+        ]
+
+    async def versions(self, table: str) -> list[str]:
+        """Return a mark of each row of a table that changes with every write to it."""
+        rows = await self._rows(f"SELECT id, xmin::text FROM {table} ORDER BY id")
+        return [f"{row['id']} {row['xmin']}" for row in rows]
+
     async def _rows(self, query: str) -> list[asyncpg.Record]:
         connection = await asyncpg.connect(self.url.replace("+asyncpg", ""))
         try:

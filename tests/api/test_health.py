@@ -1,5 +1,6 @@
 import asyncpg
 
+from api.storage.schema import expected_revision
 from tests.api.actors import BASE_URL, Actors, code_of
 from tests.api.scenarios import accepted, new_model
 
@@ -17,7 +18,9 @@ async def test_without_its_schema_it_is_not_ready(api: Actors, database_url: str
     try:
         response = await api.anonymous.get(f"{ROOT}/readyz")
     finally:
-        await connection.execute("UPDATE alembic_version SET version_num = '0001'")
+        await connection.execute(
+            "UPDATE alembic_version SET version_num = $1", expected_revision()
+        )
         await connection.close()
     assert (response.status_code, code_of(response)) == (503, "unavailable")
     assert response.headers["Retry-After"]

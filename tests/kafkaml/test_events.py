@@ -23,6 +23,7 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 BY_ANNOTATION: dict[str, st.SearchStrategy[Any]] = {
     "<class 'int'>": numbers,
     "<class 'str'>": st.text(max_size=9),
+    "str | None": st.none() | st.text(max_size=9),
     "int | None": st.none() | numbers,
     "dict[str, float | None]": st.dictionaries(st.text(max_size=5), st.none() | finite),
 }

@@ -23,6 +23,7 @@ _QUIET = {
         events.InferenceServing,
         events.ModelNoticed,
         events.TrainingNoticed,
+        events.TrainingStepped,
         events.InferenceNoticed,
     )
 }

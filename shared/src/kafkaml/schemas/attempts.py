@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from kafkaml.schemas.base import Id, Request, Resource, Time
+from kafkaml.schemas.base import Id, Message, Request, Resource, Time
 from kafkaml.schemas.deployments import TrainingParameters
 from kafkaml.schemas.models import ModelCheck, ModelError
 from kafkaml.schemas.states import FailureReason
@@ -95,5 +95,5 @@ class FailureReport(Request):
     """Why an attempt gives up."""
 
     reason: Annotated[FailureReason, Field(strict=False)]
-    message: str = Field(max_length=10_000)
+    message: Message
     retryable: bool = False

@@ -34,6 +34,11 @@ Name = Annotated[
     AfterValidator(_one_line),
 ]
 Text = Annotated[str, Field(max_length=10_000), AfterValidator(_no_nul)]
+Message = Annotated[
+    str,
+    Field(max_length=10_000),
+    AfterValidator(lambda text: text.replace("\x00", "\N{REPLACEMENT CHARACTER}")),
+]
 Source = Annotated[str, Field(min_length=1, max_length=256 * 1024), AfterValidator(_no_nul)]
 
 

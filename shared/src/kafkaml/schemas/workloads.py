@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from kafkaml.schemas.base import Id, Request, Resource, TopicName
+from kafkaml.schemas.base import Id, Message, Request, Resource, TopicName
 from kafkaml.schemas.deployments import Resources
 
 
@@ -85,12 +85,11 @@ class Observation(Request):
         max_length=40,
         description="`oom`, `deadline`, `image`, `unschedulable`, … where it is known",
     )
-    message: str = Field(
-        default="", max_length=10_000, description="for people; why it is not running"
-    )
+    message: Message = Field(default="", description="for people; why it is not running")
     ready_replicas: int | None = Field(
         default=None,
         ge=0,
+        le=10_000,
         description="how many replicas of an inference answer, from an executor that keeps "
         "their number by itself",
     )

@@ -1,6 +1,7 @@
 """How the check of a model version ends."""
 
 from api.services.failures import message_of
+from api.services.notices import Notices
 from api.services.states import move_model_version
 from api.services.training_lifecycle import TrainingLifecycle
 from api.storage.unit_of_work import UnitOfWork
@@ -21,7 +22,7 @@ class CheckLifecycle:
         """Note that the source gives a usable model: its trainings may start."""
         state = move_model_version(version.state, ModelVersionState.VALID)
         await self._work.models.change_version(
-            version, state=state, check=check.model_dump(mode="json")
+            version, state=state, notice=None, check=check.model_dump(mode="json")
         )
         self._tell(version)
 
@@ -29,7 +30,7 @@ class CheckLifecycle:
         """Note that the source gives no usable model: its trainings fail."""
         state = move_model_version(version.state, ModelVersionState.INVALID)
         await self._work.models.change_version(
-            version, state=state, error=error.model_dump(mode="json")
+            version, state=state, notice=None, error=error.model_dump(mode="json")
         )
         self._tell(version)
         trainings = TrainingLifecycle(work=self._work)
@@ -47,6 +48,7 @@ class CheckLifecycle:
 
     async def repeat(self, version: ModelVersionRow, *, losses: int) -> None:
         """Check again, under the next attempt."""
+        await Notices(work=self._work).put(version, None)
         state = move_model_version(version.state, ModelVersionState.CHECKING)
         await self._work.models.change_version(
             version, state=state, attempt=version.attempt + 1, losses=losses

@@ -12,9 +12,11 @@ MAX_MESSAGE_CHARACTERS = 10_000
 EXECUTOR_REASONS: Final = frozenset(
     {
         FailureReason.OOM,
+        FailureReason.DISK,
         FailureReason.DEADLINE,
         FailureReason.IMAGE,
         FailureReason.UNSCHEDULABLE,
+        FailureReason.QUOTA,
     }
 )
 
@@ -31,12 +33,18 @@ _TEXTS: Final[Mapping[FailureReason, str]] = {
     "The logs say why; announce a corrected stream to a new deployment.",
     FailureReason.OOM: "It needed more memory than it may use. Give it more with "
     "resources.memory, or a smaller batch_size.",
+    FailureReason.DISK: "It wrote more to its disk than it may, or the disk of its machine "
+    "was full. Announce a shorter stream, or ask the operator for more space.",
     FailureReason.DEADLINE: "It took longer than it may. Give it more time with "
     "deadline_seconds, more cores, or fewer epochs.",
     FailureReason.IMAGE: "Its container image could not be started. Ask the operator to "
     "check the image's name and the registry.",
     FailureReason.UNSCHEDULABLE: "No machine has the resources that it asks for. Ask for "
     "less, or ask the operator for a larger machine.",
+    FailureReason.QUOTA: "The quota of the cluster does not allow what it asks for. Ask "
+    "for less, stop what is not needed, or ask the operator for a larger quota.",
+    FailureReason.PLATFORM: "The platform could not start it. Ask the operator to look at "
+    "the orchestrator's log.",
     FailureReason.LOST: "It ended without a reason more often than it may. The logs may "
     "show why; retry it once the cause is gone.",
     FailureReason.NO_RESULT: "It ended as if all was well, but brought no result. The logs "

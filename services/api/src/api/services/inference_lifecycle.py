@@ -30,13 +30,19 @@ class InferenceLifecycle:
         serving = set(inference.serving_replicas)
         if replica in serving or replica >= inference.replicas:
             return
-        state = move_inference(inference.state, InferenceState.SERVING)
-        await self._work.inferences.change(
-            inference, state=state, serving_replicas=sorted(serving | {replica})
-        )
-        self._work.outbox.add_event(
-            InferenceServing(id=inference.id, training_id=inference.training_id)
-        )
+        await self._serve(inference, sorted(serving | {replica}))
+
+    async def count_ready(self, inference: InferenceRow, ready: int) -> None:
+        """Note how many replicas answer, of those whose number the executor keeps.
+
+        There may be more than are wanted, for an autoscaler has a number of its own.
+        """
+        if ready > len(inference.serving_replicas):
+            await self._serve(inference, list(range(ready)))
+        elif ready < len(inference.serving_replicas):
+            await self._work.inferences.change(
+                inference, serving_replicas=list(range(ready))
+            )
 
     async def lose(self, inference: InferenceRow, replica: int) -> None:
         """Note that a replica ended; the orchestrator starts it again."""
@@ -63,6 +69,7 @@ class InferenceLifecycle:
         await self._work.inferences.change(
             inference,
             state=state,
+            notice=None,
             serving_replicas=[],
             failure_reason=reason,
             failure_message=message,
@@ -81,8 +88,25 @@ class InferenceLifecycle:
         """End the inference, for a user wants no answers any more."""
         state = move_inference(inference.state, InferenceState.STOPPED)
         await self._work.inferences.change(
-            inference, state=state, serving_replicas=[], stopped_at=utc_now()
+            inference,
+            state=state,
+            notice=None,
+            serving_replicas=[],
+            stopped_at=utc_now(),
         )
         self._work.outbox.add_event(
             InferenceStopped(id=inference.id, training_id=inference.training_id)
+        )
+
+    async def _serve(self, inference: InferenceRow, replicas: list[int]) -> None:
+        """Note which replicas answer now. While some do, a notice is about the others."""
+        is_first = inference.state is not InferenceState.SERVING
+        await self._work.inferences.change(
+            inference,
+            state=move_inference(inference.state, InferenceState.SERVING),
+            notice=None if is_first else inference.notice,
+            serving_replicas=replicas,
+        )
+        self._work.outbox.add_event(
+            InferenceServing(id=inference.id, training_id=inference.training_id)
         )

@@ -34,26 +34,23 @@ class TrainingLifecycle:
         """Note that the stream is awaited. What is further stays there."""
         if training.state not in {TrainingState.QUEUED, TrainingState.STARTING}:
             return
-        state = move_training(training.state, TrainingState.WAITING)
-        await self._work.trainings.change(training, state=state)
+        await self._move(training, TrainingState.WAITING)
         self._tell(TrainingWaiting, training)
 
     async def train(self, training: TrainingRow) -> None:
         """Note that the model is being fitted. This may be said again."""
         if training.state is TrainingState.TRAINING:
             return
-        state = move_training(training.state, TrainingState.TRAINING)
-        await self._work.trainings.change(training, state=state, started_at=utc_now())
+        await self._move(training, TrainingState.TRAINING, started_at=utc_now())
         self._tell(TrainingStarted, training)
 
     async def finish(self, training: TrainingRow, report: ResultReport) -> None:
         """Accept the result."""
         await self.train(training)
-        state = move_training(training.state, TrainingState.FINISHED)
         matrix = report.confusion_matrix
-        await self._work.trainings.change(
+        await self._move(
             training,
-            state=state,
+            TrainingState.FINISHED,
             result=report.result.model_dump(mode="json"),
             confusion_matrix=None if matrix is None else matrix.model_dump(mode="json"),
             finished_at=utc_now(),
@@ -64,10 +61,9 @@ class TrainingLifecycle:
         self, training: TrainingRow, *, reason: FailureReason, message: str
     ) -> None:
         """End the training without a result."""
-        state = move_training(training.state, TrainingState.FAILED)
-        await self._work.trainings.change(
+        await self._move(
             training,
-            state=state,
+            TrainingState.FAILED,
             failure_reason=reason,
             failure_message=message,
             finished_at=utc_now(),
@@ -76,8 +72,7 @@ class TrainingLifecycle:
 
     async def stop(self, training: TrainingRow) -> None:
         """End the training, for a user wants no result any more."""
-        state = move_training(training.state, TrainingState.STOPPED)
-        await self._work.trainings.change(training, state=state, finished_at=utc_now())
+        await self._move(training, TrainingState.STOPPED, finished_at=utc_now())
         self._tell(TrainingStopped, training)
 
     async def lose(
@@ -96,13 +91,13 @@ class TrainingLifecycle:
 
     async def requeue(self, training: TrainingRow, *, losses: int) -> None:
         """Begin the next attempt; from now on the tokens of the present one are dead."""
-        state = move_training(training.state, TrainingState.QUEUED)
-        await self._work.trainings.change(
+        await self._move(
             training,
-            state=state,
+            TrainingState.QUEUED,
             attempt=training.attempt + 1,
             losses=losses,
             epoch=0,
+            progress=None,
             failure_reason=None,
             failure_message=None,
             artifact_sha256=None,
@@ -111,6 +106,12 @@ class TrainingLifecycle:
             finished_at=None,
         )
         self._tell(TrainingQueued, training)
+
+    async def _move(
+        self, training: TrainingRow, to: TrainingState, **values: object
+    ) -> None:
+        state = move_training(training.state, to)
+        await self._work.trainings.change(training, state=state, notice=None, **values)
 
     def _tell(self, kind: type[TrainingEvent], training: TrainingRow, **more: str) -> None:
         common = {

@@ -5,6 +5,7 @@ from api.services.authentication import Secret
 from api.services.check_lifecycle import CheckLifecycle
 from api.services.failures import message_of, reason_of
 from api.services.inference_lifecycle import InferenceLifecycle
+from api.services.notices import Notices
 from api.services.training_lifecycle import TrainingLifecycle
 from api.services.workload_names import AttemptReference
 from api.services.workload_rows import WorkloadRow, is_over, lock_workload
@@ -27,6 +28,7 @@ class WorkloadService:
         self._checks = CheckLifecycle(work=work, max_attempts=check_max_attempts)
         self._trainings = TrainingLifecycle(work=work)
         self._inferences = InferenceLifecycle(work=work)
+        self._notices = Notices(work=work)
 
     async def mint_token(self, name: str) -> WorkloadToken:
         """Make a token for a wanted attempt, which is then starting."""
@@ -46,9 +48,11 @@ class WorkloadService:
     async def observe(self, name: str, observation: Observation) -> None:
         """Draw the consequences of what was seen; what is over stays as it is."""
         row = await self._lock_current(AttemptReference.from_name(name))
-        if observation.phase is Phase.RUNNING or is_over(row):
+        if is_over(row):
             return
         match row:
+            case _ if observation.phase in {Phase.PENDING, Phase.RUNNING}:
+                await self._go_on(row, observation)
             case ModelVersionRow():
                 await self._end_check(row, observation)
             case TrainingRow():
@@ -67,10 +71,20 @@ class WorkloadService:
             raise WorkloadNotCurrentError(name)
         return attempt
 
+    async def _go_on(self, row: WorkloadRow, seen: Observation) -> None:
+        if isinstance(row, InferenceRow) and seen.ready_replicas is not None:
+            await self._inferences.count_ready(row, seen.ready_replicas)
+        if seen.phase is Phase.RUNNING:
+            await self._notices.put(row, None)
+        elif notice := seen.message.strip():
+            await self._notices.put(row, notice)
+
     async def _end_check(self, version: ModelVersionRow, seen: Observation) -> None:
         reason = reason_of(seen)
+        if reason is None and seen.phase is Phase.BLOCKED:
+            reason = FailureReason.PLATFORM
         message = message_of(reason or FailureReason.LOST, seen.message)
-        if reason is not None or seen.phase is Phase.BLOCKED:
+        if reason is not None:
             await self._checks.fail_check(version, ModelError(message=message))
         elif seen.exit_code == ExitCode.DRAINED:
             await self._checks.repeat(version, losses=version.losses)
