@@ -1,5 +1,7 @@
 """Why a pod, or its container, has ended."""
 
+import re
+
 from kafkaml.schemas.states import FailureReason
 from kafkaml.schemas.workloads import Phase
 from orchestrator.diagnosis import diagnose
@@ -8,7 +10,8 @@ from orchestrator.pods.diagnosis import Diagnosis, exited, sentence
 from orchestrator.pods.status import Document, condition, items, main_container, part
 
 _UNSTARTED = {"StartError", "ContainerCannotRun"}
-_OWN_DISK = ("ephemeral", "EmptyDir")
+_OWN_DISK = re.compile(r"exceed(s|ed) (the|its) .*limit")
+_MAX_LAST_LINE = 300
 
 
 def diagnose_end(pod: Document) -> Diagnosis:
@@ -16,7 +19,7 @@ def diagnose_end(pod: Document) -> Diagnosis:
     status = part(pod, "status")
     reason, message = str(status.get("reason", "")), str(status.get("message", ""))
     terminated = part(main_container(pod), "state", "terminated")
-    if reason == "Evicted" and "exceeds" in message and _mentions_own_disk(message):
+    if reason == "Evicted" and _OWN_DISK.search(message):
         code = terminated.get("exitCode")
         return exited(code, FailureReason.DISK, sentence(message))
     if reason == "DeadlineExceeded":
@@ -51,18 +54,27 @@ def explain_last_end(pod: Document) -> str:
     cause = diagnose(
         Replica("", 0, Phase.EXITED, exit_code=end.exit_code, reason=end.reason)
     )
-    times = container.get("restartCount", 0)
-    return " ".join(filter(None, (f"Started {times + 1} times. {cause}", end.message)))
+    times = f"It was started {container.get('restartCount', 0) + 1} times."
+    return " ".join(filter(None, (times, cause, end.message, _last_line(last))))
+
+
+def _last_line(terminated: Document) -> str:
+    """Return how the log ends; kubelet keeps that of a container that failed."""
+    lines = str(terminated.get("message", "")).strip().splitlines()
+    if not lines or terminated.get("reason") in _UNSTARTED:
+        return ""
+    return f"Its log ends with: {sentence(lines[-1][-_MAX_LAST_LINE:])}"
 
 
 def _explain_disruption(pod: Document) -> str:
-    disruption = condition(pod, "DisruptionTarget")
-    status = part(pod, "status")
-    texts = [status, disruption or {}]
-    message = next((str(text["message"]) for text in texts if text.get("message")), "")
-    if message or disruption:
-        return f"Kubernetes ended it: {sentence(message or str(disruption))}"
-    return ""
+    disruption = condition(pod, "DisruptionTarget") or {}
+    texts = (
+        part(pod, "status").get("message"),
+        disruption.get("message"),
+        disruption.get("reason"),
+    )
+    text = next(filter(None, texts), "")
+    return f"Kubernetes ended it: {sentence(str(text))}" if text else ""
 
 
 def _explain_limit(pod: Document) -> str:
@@ -71,7 +83,3 @@ def _explain_limit(pod: Document) -> str:
         if limit and container.get("name") == main_container(pod).get("name"):
             return f"The limit is {limit}."
     return ""
-
-
-def _mentions_own_disk(message: str) -> bool:
-    return any(word in message for word in _OWN_DISK)

@@ -11,7 +11,11 @@ _ADVICE = {
     "memory": "resources.memory",
     "ephemeral-storage": "KAFKA_ML_KUBERNETES_TEMPORARY_BYTES",
 }
-_UNITS = {"memory": ("GiB", Decimal(2**30)), "ephemeral-storage": ("GiB", Decimal(2**30))}
+_UNITS = {
+    "cpu": ("CPU cores", Decimal(1)),
+    "memory": ("GiB of memory", Decimal(2**30)),
+    "ephemeral-storage": ("GiB of disk", Decimal(2**30)),
+}
 # Taints that come and go with the health of a node.
 _PASSING_TAINTS = (
     "node.kubernetes.io/",
@@ -76,9 +80,9 @@ def _amount(size: Mapping[str, Decimal], name: str) -> Decimal:
 
 
 def _readable(name: str, value: Decimal) -> str:
-    unit, factor = _UNITS.get(name, ("", Decimal(1)))
+    unit, factor = _UNITS.get(name, (name, Decimal(1)))
     number = f"{value / factor:.3f}".rstrip("0").rstrip(".")
-    return " ".join(filter(None, (number, unit, name)))
+    return f"{number} {unit}"
 
 
 def _allocatable(node: Document) -> dict[str, Decimal]:

@@ -1,7 +1,7 @@
 """Why the API server makes no pod: quotas, policies, limits, webhooks."""
 
 import re
-from decimal import Decimal
+from collections.abc import Mapping
 
 from kafkaml.schemas.states import FailureReason
 from orchestrator.pods.diagnosis import Diagnosis, blocked, pending, sentence
@@ -11,6 +11,7 @@ _QUOTA = re.compile(
     r"exceeded quota: (?P<name>[^,]+), requested: (?P<requested>\S+), "
     r"used: (?P<used>\S+), limited: (?P<limited>\S+)"
 )
+_PREFIX = re.compile(r"^(\(combined from similar events\): )?(Error creating: )?")
 _PASSING = re.compile(
     r"failed calling webhook|is being terminated|error looking up service account"
     r"|serviceaccount .* not found|please retry|status unknown for quota"
@@ -23,36 +24,34 @@ def diagnose_refusal(message: str) -> Diagnosis:
     quota = _QUOTA.search(message)
     if quota is not None:
         return _by_quota(quota)
-    text = f"Kubernetes refuses its pod: {sentence(message)}"
+    text = f"Kubernetes refuses its pod: {sentence(_PREFIX.sub('', message))}"
     if _FINAL.search(message) and not _PASSING.search(message):
         return blocked(FailureReason.PLATFORM, text)
     return pending(text)
 
 
 def _by_quota(quota: re.Match[str]) -> Diagnosis:
-    requested, limited = _amounts(quota["requested"]), _amounts(quota["limited"])
-    beyond = [name for name in requested if requested[name] > limited.get(name, Decimal(0))]
-    what = (
-        f"it asks for {_readable(quota['requested'])}, "
-        f"{_readable(quota['used'])} is in use, "
-        f"the limit is {_readable(quota['limited'])}."
+    requested, used, limited = (
+        _amounts(quota[part]) for part in ("requested", "used", "limited")
     )
-    if beyond:
-        return blocked(
-            FailureReason.QUOTA,
-            f"It alone needs more than the quota {quota['name']} allows: {what} Lower the "
-            f"resources, or have the quota raised.",
-        )
-    return pending(f"It waits for room in the quota {quota['name']}: {what}")
+    limits = "; ".join(
+        f"of {name} it asks for {amount}, {used.get(name, 0)} of "
+        f"{limited.get(name, 0)} is in use"
+        for name, amount in requested.items()
+    )
+    if _exceeds(requested, limited):
+        text = f"It asks for more than the quota {quota['name']} ever allows: {limits}."
+        advice = "Lower its resources, or have the quota raised."
+        return blocked(FailureReason.QUOTA, f"{text} {advice}")
+    return pending(f"It waits for room in the quota {quota['name']}: {limits}.")
 
 
-def _amounts(text: str) -> dict[str, Decimal]:
-    return parse_quantities(dict(each.split("=", 1) for each in _pairs(text)))
+def _exceeds(requested: Mapping[str, str], limited: Mapping[str, str]) -> bool:
+    limits = parse_quantities(limited)
+    amounts = parse_quantities(requested)
+    return any(amount > limits.get(name, amount) for name, amount in amounts.items())
 
 
-def _readable(text: str) -> str:
-    return ", ".join(each.replace("=", " ") for each in _pairs(text))
-
-
-def _pairs(text: str) -> list[str]:
-    return [each for each in text.split(",") if "=" in each]
+def _amounts(text: str) -> dict[str, str]:
+    pairs = (each.partition("=") for each in text.split(","))
+    return {name: amount for name, _, amount in pairs}

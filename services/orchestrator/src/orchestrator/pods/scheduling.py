@@ -12,6 +12,10 @@ from orchestrator.pods.status import Document, any_condition, created_at, newest
 # So long an autoscaler may take to say that it adds a node.
 NODE_PATIENCE = timedelta(seconds=60)
 
+# What Cluster Autoscaler and Karpenter say of a pod.
+_SCALES = ("TriggeredScaleUp", "Nominated")
+_SCALES_NOT = ("NotTriggerScaleUp", "FailedScaleUp")
+
 _COUNTS = re.compile(r"(?P<fit>\d+)/(?P<all>\d+) nodes are available: (?P<reasons>.*)")
 _REASONS_END = re.compile(r"\. |, preemption:|\.$|$")
 _REASON = re.compile(r"(?:^|, )(\d+) (.*?)(?=, \d+ |$)")
@@ -44,7 +48,8 @@ def diagnose_unscheduled(
         return pending("It is held back until somebody lets it be scheduled.")
     if scheduled.get("status") != "False":
         return pending("It waits for the scheduler.")
-    if newest_event(events, "TriggeredScaleUp", "Nominated"):
+    scaling = newest_event(events, *_SCALES, *_SCALES_NOT) or {}
+    if scaling.get("reason") in _SCALES:
         return pending("It waits for a node that is being added.")
     misfit = explain_misfit(pod, nodes) if nodes is not None else None
     if misfit and now >= created_at(pod) + NODE_PATIENCE:

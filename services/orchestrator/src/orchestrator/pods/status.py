@@ -67,7 +67,7 @@ def events_of(document: Document, events: Iterable[Document]) -> list[Document]:
     """Return the events about an object, oldest first."""
     uid = part(document, "metadata").get("uid")
     about = [event for event in events if part(event, "involvedObject").get("uid") == uid]
-    return sorted(about, key=_last_seen)
+    return sorted(about, key=last_seen)
 
 
 def newest_event(events: Sequence[Document], *reasons: str) -> Document | None:
@@ -79,7 +79,7 @@ def first_seen(event: Document) -> datetime:
     return _first_known(event, "firstTimestamp", "eventTime", "lastTimestamp")
 
 
-def _last_seen(event: Document) -> datetime:
+def last_seen(event: Document) -> datetime:
     series = time_of(part(event, "series").get("lastObservedTime"))
     return series or _first_known(event, "lastTimestamp", "eventTime", "firstTimestamp")
 

@@ -12,6 +12,7 @@ from orchestrator.pods.status import (
     any_condition,
     created_at,
     first_seen,
+    last_seen,
     main_container,
     newest_event,
     part,
@@ -27,6 +28,7 @@ _UNUSABLE_IMAGE = {"ErrImageNeverPull", "InvalidImageName", "ImageInspectError"}
 _UNUSABLE_CONFIG = {"CreateContainerConfigError"}
 _UNSTARTABLE = {"CreateContainerError", "RunContainerError", "PostStartHookError"}
 _NOT_YET = re.compile(r"(secret|configmap) \"?[^\"]*\"? not found")
+_PULL_FAILED = re.compile(r'(Failed to pull|Back-off pulling) image "[^"]*"(: |$)')
 _SETUP_FAILURES = ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox")
 
 
@@ -50,27 +52,32 @@ def _diagnose_image(
     pod: Document, events: Sequence[Document], now: datetime, *, is_hopeless: bool
 ) -> Diagnosis:
     container = main_container(pod)
-    cause = _image_error(container, events)
+    failures = [each for each in events if _PULL_FAILED.match(str(each.get("message")))]
     image = container.get("image") or "of its container"
-    text = f"The image {image} cannot be had: {sentence(cause)}"
-    failed = [each for each in events if each.get("reason") == "Failed"]
-    since = first_seen(failed[0]) if failed else _scheduled_at(pod)
+    cause = sentence(_image_error(container, failures))
+    text = f"The image {image} cannot be had: {cause}"
+    since = _failing_since(pod, events, failures)
     if is_hopeless or now >= since + IMAGE_PATIENCE:
         return blocked(FailureReason.IMAGE, text)
     return pending(f"{text} It is tried again.")
 
 
-def _image_error(container: Document, events: Sequence[Document]) -> str:
-    """Return what the registry said; while kubelet backs off, only an event tells it."""
+def _image_error(container: Document, failures: Sequence[Document]) -> str:
+    """Return what the registry said; while it backs off, a kubelet may say it elsewhere."""
     waiting = part(container, "state", "waiting")
-    if waiting.get("reason") != "ImagePullBackOff":
-        return str(waiting.get("message") or waiting.get("reason"))
-    failures = [
-        str(each.get("message"))
-        for each in events
-        if str(each.get("message", "")).startswith("Failed to pull image")
-    ]
-    return failures[-1] if failures else str(waiting.get("message", ""))
+    message = str(waiting.get("message") or waiting.get("reason"))
+    if waiting.get("reason") == "ImagePullBackOff" and failures:
+        message = str(failures[-1].get("message"))
+    return _PULL_FAILED.sub("", message)
+
+
+def _failing_since(
+    pod: Document, events: Sequence[Document], failures: Sequence[Document]
+) -> datetime:
+    """Return when the image could first not be pulled, after it last could be."""
+    pulled = newest_event(events, "Pulled")
+    first = first_seen(failures[0]) if failures else _scheduled_at(pod)
+    return max(first, last_seen(pulled)) if pulled else first
 
 
 def _diagnose_start(pod: Document, reason: str, message: str, now: datetime) -> Diagnosis:
