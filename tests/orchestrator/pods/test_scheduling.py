@@ -30,8 +30,8 @@ _END = " preemption: 0/3 nodes are available: 3 Preemption is not helpful for sc
         (
             "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector.",
             (
-                "It waits for room: 0 of 3 nodes can take it now (3 without the labels that "
-                "it must run on)."
+                "It waits for room: 0 of 3 nodes can take it now (3 without the labels "
+                "that it must run on)."
             ),
         ),
         (
