@@ -1,4 +1,4 @@
-# The images: docker buildx bake, or `make images`, which says the version.
+# The images: docker buildx bake -f docker-bake.hcl, or `make images`, which says the version.
 
 variable "VERSION" { default = "dev" }
 variable "REVISION" { default = "" }
@@ -14,7 +14,7 @@ target "image" {
   args       = { VERSION = VERSION, REVISION = REVISION, CREATED = CREATED }
 }
 
-# Several GB larger, for clusters with GPUs: docker buildx bake trainer-gpu
+# Several GB larger, for clusters with GPUs: docker buildx bake -f docker-bake.hcl trainer-gpu
 target "trainer-gpu" {
   inherits = ["trainer"]
   args     = { VARIANT = "gpu" }
