@@ -15,6 +15,7 @@ from uuid import uuid4
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from pydantic import SecretStr
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
@@ -27,6 +28,7 @@ from api.services.relay_metrics import RelayMetrics
 from api.services.topics import ensure_topics
 from api.storage.outbox import Outbox
 from api.tables.outbox_record import OutboxRecord
+from kafkaml.heartbeat import Heartbeat
 from kafkaml_local.kafka import Kafka
 from kafkaml_local.ports import free_port
 
@@ -79,12 +81,19 @@ async def relay(settings: RelaySettings) -> AsyncIterator[Relay]:
 
 @asynccontextmanager
 async def running_relay(
-    settings: RelaySettings, *, metrics: RelayMetrics | None = None
+    settings: RelaySettings,
+    *,
+    metrics: RelayMetrics | None = None,
+    heartbeat_file: Path | None = None,
 ) -> AsyncIterator[asyncio.Event]:
     stop = asyncio.Event()
     engine = create_relay_engine(settings)
     process = RelayProcess(
-        engine=engine, kafka=settings, metrics=metrics or RelayMetrics(), stop=stop
+        engine=engine,
+        kafka=settings,
+        metrics=metrics or RelayMetrics(),
+        heartbeat=Heartbeat(heartbeat_file),
+        stop=stop,
     )
     task = asyncio.create_task(process.run())
     try:
@@ -331,6 +340,38 @@ async def test_a_lost_database_session_is_replaced(
 
     records = await read_all(settings.bootstrap_servers, settings.events_topic)
     await assert_all_in_order(engine, records)
+
+
+async def assert_beats(heartbeat_file: Path) -> None:
+    """Return once a heartbeat has come again, twice."""
+
+    async def come() -> None:
+        while not is_there():
+            await asyncio.sleep(0.02)
+
+    is_there = heartbeat_file.exists
+    for _ in range(2):
+        await asyncio.to_thread(heartbeat_file.unlink, missing_ok=True)
+        await asyncio.wait_for(come(), TIMEOUT)
+
+
+async def test_its_heart_beats_whatever_is_away(
+    settings: RelaySettings, engine: AsyncEngine, tmp_path: Path
+) -> None:
+    away = {"bootstrap_servers": f"127.0.0.1:{free_port()}"}
+    nowhere = SecretStr("postgresql+asyncpg://u:p@127.0.0.1:1/none")
+    working, standing_by, lonely = (tmp_path / name for name in "abc")
+    async with running_relay(settings, heartbeat_file=working):
+        await change_thing(engine, topic=settings.events_topic)
+        await wait_empty(engine)
+        await assert_beats(working)
+        async with running_relay(settings, heartbeat_file=standing_by):
+            await assert_beats(standing_by)
+    async with running_relay(settings.model_copy(update=away), heartbeat_file=working):
+        await assert_beats(working)
+    lost = settings.model_copy(update={"database_url": nowhere})
+    async with running_relay(lost, heartbeat_file=lonely):
+        await assert_beats(lonely)
 
 
 @pytest.fixture

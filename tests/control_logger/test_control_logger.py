@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -17,6 +18,7 @@ from control_logger.config import ControlLoggerSettings
 from control_logger.logger import ControlLogger
 from kafkaml.client import AsyncClient
 from kafkaml.control import MAX_VALUE_BYTES
+from kafkaml.heartbeat import Heartbeat
 from tests.control_logger.fake_api import FakeApi
 
 TIMEOUT = 60.0
@@ -64,10 +66,17 @@ async def send(
 
 
 @asynccontextmanager
-async def logging_control(settings: ControlLoggerSettings) -> AsyncIterator[None]:
+async def logging_control(
+    settings: ControlLoggerSettings, heartbeat_file: Path | None = None
+) -> AsyncIterator[None]:
     stop = asyncio.Event()
     async with AsyncClient(settings.url, "secret", retry_for=0) as client:
-        logger = ControlLogger(settings=settings, recorder=client.datasources, stop=stop)
+        logger = ControlLogger(
+            settings=settings,
+            recorder=client.datasources,
+            heartbeat=Heartbeat(heartbeat_file),
+            stop=stop,
+        )
         task = asyncio.create_task(logger.run())
         try:
             yield
@@ -178,6 +187,32 @@ async def test_a_stop_while_the_api_is_away_commits_nothing(
     async with logging_control(settings):
         await wait_for(lambda: len(api.posted) == 2)
     assert numbers(api) == [0, 1]
+
+
+async def test_its_heart_beats_whatever_is_away(
+    api: FakeApi, settings: ControlLoggerSettings, tmp_path: Path
+) -> None:
+    heartbeat_file = tmp_path / "heartbeat"
+
+    async def beats_twice() -> None:
+        for _ in range(2):
+            heartbeat_file.unlink(missing_ok=True)
+            await wait_for(heartbeat_file.exists)
+
+    async with logging_control(settings, heartbeat_file):
+        await beats_twice()
+        await make_topic(settings)
+        await send(settings, numbered(1))
+        await wait_for(lambda: len(api.posted) == 1)
+        await beats_twice()
+        api.is_away = True
+        api.answered.clear()
+        await send(settings, numbered(1))
+        await asyncio.wait_for(api.answered.wait(), TIMEOUT)
+        await beats_twice()
+    nowhere = settings.model_copy(update={"bootstrap_servers": "127.0.0.1:1"})
+    async with logging_control(nowhere, heartbeat_file):
+        await beats_twice()
 
 
 async def test_what_the_api_refuses_holds_up_nothing(

@@ -1,5 +1,6 @@
 """Settings that several parts share, read from the environment (`KAFKA_ML_…`)."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr
@@ -39,6 +40,14 @@ class ClientSettings(EnvironmentSettings):
 
     url: str = "http://127.0.0.1:8000"
     token: SecretStr | None = None
+
+
+class HeartbeatSettings(EnvironmentSettings):
+    """How a probe sees that a process without a port is alive."""
+
+    heartbeat_file: Path | None = Field(
+        default=None, description="touched each time the loop turns, whatever is away"
+    )
 
 
 class LogSettings(EnvironmentSettings):

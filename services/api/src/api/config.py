@@ -6,7 +6,12 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr
 
-from kafkaml.config import EnvironmentSettings, KafkaSettings, LogSettings
+from kafkaml.config import (
+    EnvironmentSettings,
+    HeartbeatSettings,
+    KafkaSettings,
+    LogSettings,
+)
 from kafkaml.schemas.deployments import Resources
 
 
@@ -55,7 +60,7 @@ class ApiSettings(DatabaseSettings, KafkaSettings):
     )
 
 
-class RelaySettings(DatabaseSettings, KafkaSettings, LogSettings):
+class RelaySettings(DatabaseSettings, KafkaSettings, HeartbeatSettings, LogSettings):
     """What the relay needs to know."""
 
     relay_metrics_port: int | None = Field(

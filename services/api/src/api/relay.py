@@ -23,6 +23,7 @@ from api.storage.outbox import Outbox
 from kafkaml.backoff import Backoff, is_set_within
 from kafkaml.config import KafkaSettings
 from kafkaml.exceptions import TopicError
+from kafkaml.heartbeat import Heartbeat
 from kafkaml.logging import configure_logging
 from kafkaml.signals import stop_on_signals
 
@@ -51,17 +52,20 @@ class RelayProcess:
         engine: AsyncEngine,
         kafka: KafkaSettings,
         metrics: RelayMetrics,
+        heartbeat: Heartbeat,
         stop: asyncio.Event,
     ) -> None:
         self._engine = engine
         self._kafka = kafka
         self._metrics = metrics
+        self._heartbeat = heartbeat
         self._stop = stop
         self._backoff = Backoff()
 
     async def run(self) -> None:
         """Relay until stopped; the batch at hand is finished."""
         while not self._stop.is_set():
+            self._heartbeat.beat()
             try:
                 await self._relay_while_locked()
             except _INTERRUPTIONS as e:
@@ -91,6 +95,7 @@ class RelayProcess:
             if not waiting:
                 logger.info("standing by: another relay is active")
             waiting = True
+            self._heartbeat.beat()
             if await is_set_within(self._stop, STANDBY_SECONDS):
                 return False
         return True
@@ -98,6 +103,7 @@ class RelayProcess:
     async def _relay_until_stopped(self, relay: Relay) -> None:
         logger.info("relay active")
         while not self._stop.is_set():
+            self._heartbeat.beat()
             count = await relay.relay_batch()
             self._backoff.reset()
             if not count:
@@ -129,7 +135,13 @@ async def run(settings: RelaySettings) -> None:
     stop_on_signals(stop.set)
     engine = create_relay_engine(settings)
     with RelayMetrics.served(settings.relay_metrics_port) as metrics:
-        await RelayProcess(engine=engine, kafka=settings, metrics=metrics, stop=stop).run()
+        await RelayProcess(
+            engine=engine,
+            kafka=settings,
+            metrics=metrics,
+            heartbeat=Heartbeat(settings.heartbeat_file),
+            stop=stop,
+        ).run()
     await engine.dispose()
 
 

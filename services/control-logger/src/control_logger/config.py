@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from kafkaml.config import ClientSettings, KafkaSettings, LogSettings
+from kafkaml.config import ClientSettings, HeartbeatSettings, KafkaSettings, LogSettings
 
 
-class ControlLoggerSettings(KafkaSettings, ClientSettings, LogSettings):
+class ControlLoggerSettings(KafkaSettings, ClientSettings, HeartbeatSettings, LogSettings):
     """What the control-logger needs to know; its token has the scope `control_logger`."""
 
     control_logger_group: str = Field(

@@ -13,11 +13,13 @@ from aiokafka.structs import TopicPartition
 from control_logger.config import ControlLoggerSettings
 from control_logger.recording import DatasourceRecorder, Recording
 from kafkaml.backoff import Backoff, is_set_within
+from kafkaml.heartbeat import Heartbeat
 from kafkaml.kafka import aiokafka_config
 
 READ_MS = 500
 MAX_READ = 100
 TOPIC_POLL_SECONDS = 0.5
+CONNECT_TIMEOUT = timedelta(seconds=20)
 COMMIT_TIMEOUT = timedelta(seconds=10)
 STOP_TIMEOUT = timedelta(seconds=10)
 
@@ -35,16 +37,19 @@ class ControlLogger:
         *,
         settings: ControlLoggerSettings,
         recorder: DatasourceRecorder,
+        heartbeat: Heartbeat,
         stop: asyncio.Event,
     ) -> None:
         self._settings = settings
-        self._recording = Recording(recorder=recorder, stop=stop)
+        self._recording = Recording(recorder=recorder, heartbeat=heartbeat, stop=stop)
+        self._heartbeat = heartbeat
         self._stop = stop
 
     async def run(self) -> None:
         """Record until stopped; the message at hand is finished and committed."""
         backoff = Backoff()
         while not self._stop.is_set():
+            self._heartbeat.beat()
             try:
                 async with self._connect() as consumer:
                     backoff.reset()
@@ -69,12 +74,14 @@ class ControlLogger:
     async def _follow(self, consumer: AIOKafkaConsumer) -> None:
         topic = self._settings.control_topic
         # Subscribing to a topic that is absent could make it, with wrong settings.
-        while topic not in await consumer.topics():
+        while topic not in await _topics(consumer):
+            self._heartbeat.beat()
             if await is_set_within(self._stop, TOPIC_POLL_SECONDS):
                 return
         consumer.subscribe([topic])
         logger.info("following", topic=topic)
         while not self._stop.is_set():
+            self._heartbeat.beat()
             try:
                 await self.record_batch(consumer)
             except (CommitFailedError, IllegalStateError) as e:
@@ -93,11 +100,17 @@ class ControlLogger:
             request_timeout_ms=20_000,
         )
         try:
-            await consumer.start()
+            async with asyncio.timeout(CONNECT_TIMEOUT.total_seconds()):
+                await consumer.start()
             yield consumer
         finally:
             async with asyncio.timeout(STOP_TIMEOUT.total_seconds()):
                 await consumer.stop()
+
+
+async def _topics(consumer: AIOKafkaConsumer) -> set[str]:
+    async with asyncio.timeout(CONNECT_TIMEOUT.total_seconds()):
+        return set(await consumer.topics())
 
 
 async def _commit(

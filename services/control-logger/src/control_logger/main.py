@@ -6,6 +6,7 @@ from datetime import timedelta
 from control_logger.config import ControlLoggerSettings
 from control_logger.logger import ControlLogger
 from kafkaml.client import AsyncClient
+from kafkaml.heartbeat import Heartbeat
 from kafkaml.logging import configure_logging
 from kafkaml.signals import stop_on_signals
 
@@ -19,7 +20,12 @@ async def run(settings: ControlLoggerSettings) -> None:
     async with AsyncClient(
         settings.url, token, timeout=settings.api_timeout, retry_for=timedelta(0)
     ) as client:
-        await ControlLogger(settings=settings, recorder=client.datasources, stop=stop).run()
+        await ControlLogger(
+            settings=settings,
+            recorder=client.datasources,
+            heartbeat=Heartbeat(settings.heartbeat_file),
+            stop=stop,
+        ).run()
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from aiokafka import ConsumerRecord
 from kafkaml.backoff import Backoff, is_set_within
 from kafkaml.control import MAX_VALUE_BYTES
 from kafkaml.exceptions import ClientError, ProblemError
+from kafkaml.heartbeat import Heartbeat
 from kafkaml.schemas.datasources import Datasource, DatasourceRecord
 
 MAX_KEY_BYTES = 1024
@@ -29,8 +30,11 @@ class DatasourceRecorder(Protocol):
 class Recording:
     """Sends control messages to the API until it has them, or until a stop."""
 
-    def __init__(self, *, recorder: DatasourceRecorder, stop: asyncio.Event) -> None:
+    def __init__(
+        self, *, recorder: DatasourceRecorder, heartbeat: Heartbeat, stop: asyncio.Event
+    ) -> None:
         self._recorder = recorder
+        self._heartbeat = heartbeat
         self._stop = stop
 
     async def record(self, message: ConsumerRecord) -> bool:
@@ -59,6 +63,7 @@ class Recording:
         """Try until the API accepts; raise ProblemError if it never will."""
         backoff = Backoff()
         while not self._stop.is_set():
+            self._heartbeat.beat()
             try:
                 await self._recorder.record(record)
             except ClientError as e:
