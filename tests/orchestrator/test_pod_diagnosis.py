@@ -363,8 +363,14 @@ def test_an_injected_container_does_not_hide_the_end_of_the_workload() -> None:
 )
 def test_a_lost_node_is_told(nodes: list[Document], text: str) -> None:
     one = pod(phase="Running", state={"running": {}})
-    diagnosis = diagnose_pod(one, events=[], nodes=nodes, now=after(0))
+    diagnosis = diagnose_pod(one, events=[], nodes=nodes, now=after(120))
     assert diagnosis == Diagnosis(Phase.PENDING, message=text)
+
+
+def test_a_node_that_was_just_added_is_not_lost() -> None:
+    one = pod(phase="Running", state={"running": {}})
+    diagnosis = diagnose_pod(one, events=[], nodes=[node(name="other")], now=after(119))
+    assert diagnosis == Diagnosis(Phase.RUNNING)
 
 
 @pytest.mark.parametrize(

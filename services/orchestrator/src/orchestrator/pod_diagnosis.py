@@ -5,7 +5,7 @@ Pure: documents of the API server in, a `Diagnosis` out. Missing fields are no e
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from kafkaml.schemas.states import ExitCode, FailureReason
 from kafkaml.schemas.workloads import Phase
@@ -17,6 +17,7 @@ from orchestrator.pods.status import (
     Document,
     any_condition,
     condition,
+    created_at,
     events_of,
     main_container,
     newest_event,
@@ -36,6 +37,7 @@ __all__ = [
 
 _QUEUE = "kueue.x-k8s.io/queue-name"
 _FINAL_CODES = {ExitCode.MODEL_CODE, ExitCode.DATA}
+_NEW = timedelta(minutes=2)
 _CODE_IN_TEXT = re.compile(r"failed with exit code (\d+)")
 
 
@@ -76,7 +78,7 @@ def diagnose_pod(
     state = part(main_container(pod), "state")
     if part(pod, "status").get("phase") in {"Succeeded", "Failed"}:
         return diagnose_end(pod)
-    lost = _explain_lost_node(pod, nodes)
+    lost = _explain_lost_node(pod, nodes, now)
     if lost:
         return pending(lost)
     if "terminated" in state:
@@ -136,7 +138,9 @@ def _explain_suspension(job: Document) -> str:
     return f"It waits in the queue {queue}." if queue else "It is suspended."
 
 
-def _explain_lost_node(pod: Document, nodes: Sequence[Document] | None) -> str:
+def _explain_lost_node(
+    pod: Document, nodes: Sequence[Document] | None, now: datetime
+) -> str:
     name = part(pod, "spec").get("nodeName")
     if nodes is None or not name:
         return ""
@@ -144,7 +148,9 @@ def _explain_lost_node(pod: Document, nodes: Sequence[Document] | None) -> str:
         (each for each in nodes if part(each, "metadata").get("name") == name), None
     )
     if node is None:
-        return f"Its node {name} is gone."
+        # The list may be older than the pod, and than a node that was added for it.
+        is_new = now < created_at(pod) + _NEW
+        return "" if is_new else f"Its node {name} is gone."
     ready = any_condition(node, "Ready") or {}
     if ready.get("status") == "True":
         return ""
