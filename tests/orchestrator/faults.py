@@ -1,5 +1,6 @@
 """The fakes, with faults that a test injects."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -56,9 +57,17 @@ class FaultyApi(FakeWorkloadsApi):
 
 @dataclass
 class FaultyExecutor(FakeExecutor):
-    """Cannot do anything for the workloads in `broken`."""
+    """Cannot do anything for the workloads in `broken`; every start raises `refusal`.
+
+    Those in `slow` wait for `may_go_on`. `overlaps` are attempts that were started while
+    another one of the same lived.
+    """
 
     broken: set[str] = field(default_factory=set)
+    slow: set[str] = field(default_factory=set)
+    refusal: ExecutorError | None = None
+    overlaps: list[str] = field(default_factory=list)
+    may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def start(
         self,
@@ -68,21 +77,32 @@ class FaultyExecutor(FakeExecutor):
         *,
         starts: int = 0,
     ) -> None:
-        self._check(workload.name)
+        await self._check(workload.name)
+        if self.refusal is not None:
+            raise self.refusal
+        if workload.name.rpartition("-")[0] in self._others(workload.name):
+            self.overlaps.append(workload.name)
         await super().start(workload, replica, environment, starts=starts)
 
     async def stop(self, name: str, replica: int) -> None:
-        self._check(name)
+        await self._check(name)
         await super().stop(name, replica)
 
     async def log(self, name: str, replica: int) -> bytes:
-        self._check(name)
+        await self._check(name)
         return await super().log(name, replica)
 
     async def forget(self, name: str, replica: int) -> None:
-        self._check(name)
+        await self._check(name)
         await super().forget(name, replica)
 
-    def _check(self, name: str) -> None:
+    async def _check(self, name: str) -> None:
+        if name in self.slow:
+            await self.may_go_on.wait()
         if name in self.broken:
             raise ExecutorError(f"{name} is broken")
+
+    def _others(self, name: str) -> list[str]:
+        """Return what other living attempts are of."""
+        names = {each.name for each in self.replicas.values() if each.is_running}
+        return [each.rpartition("-")[0] for each in (names | self.sizes.keys()) - {name}]

@@ -1,85 +1,40 @@
 import asyncio
+import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from hypothesis import given
-from hypothesis import strategies as st
 
+from kafkaml.schemas.states import FailureReason
 from kafkaml.schemas.workloads import Phase, Workload, WorkloadKind
 from orchestrator.actions import (
     Action,
     Forget,
+    ReportBlocked,
     ReportExit,
+    ReportStatus,
     StartReplica,
     StopReplica,
     UploadLog,
 )
-from orchestrator.diff import LOG_INTERVAL, diff, restart_delay
+from orchestrator.case import LOG_INTERVAL
+from orchestrator.diff import diff
 from orchestrator.executors.base import Replica
-from orchestrator.ledger import Ledger, Upload
+from orchestrator.ledger import Ledger, Slot, Status, ToldStatus, Trouble, Upload
+from orchestrator.replica_diff import restart_delay
 from orchestrator.testing import FakeExecutor
 
-from .builders import workload
+from .builders import PLATFORM, workload
+from .situations import ANOTHER_PLATFORM, NOW, Situation, situations, slots
 
-NOW = datetime(2030, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)
 TRAINING = workload()
 INFERENCE = workload(WorkloadKind.INFERENCE, replicas=1)
 
-workloads = st.lists(
-    st.builds(
-        workload,
-        st.sampled_from(WorkloadKind),
-        st.integers(1, 3),
-        attempt=st.integers(1, 2),
-        replicas=st.integers(0, 3),
-    ),
-    max_size=6,
-    unique_by=lambda each: each.name,
-)
-replicas = st.lists(
-    st.builds(
-        Replica,
-        name=st.builds(
-            lambda kind, number, attempt: f"kafkaml-{kind}-{number}-{attempt}",
-            st.sampled_from([*WorkloadKind, "foreign"]),
-            st.integers(1, 3),
-            st.integers(1, 2),
-        ),
-        replica=st.integers(0, 3),
-        phase=st.sampled_from([Phase.RUNNING, Phase.EXITED]),
-        starts=st.integers(1, 4),
-        restarts=st.integers(0, 3),
-        exit_code=st.sampled_from([None, 0, 1, 3, 4, 5, 137, 143]),
-        exited_at=st.just(NOW),
-        log_revision=st.integers(0, 2),
-    ),
-    max_size=8,
-    unique_by=lambda each: (each.name, each.replica),
-)
-
-
-@st.composite
-def situations(draw: st.DrawFn) -> tuple[list[Workload], list[Replica], Ledger]:
-    seen = draw(replicas)
-    runs = [each.run for each in seen]
-    known = st.sampled_from(runs) if runs else st.nothing()
-    ledger = Ledger(
-        reported=draw(st.sets(known)),
-        uploads=draw(
-            st.dictionaries(known, st.builds(Upload, st.integers(0, 2), st.just(NOW)))
-        ),
-    )
-    return draw(workloads), seen, ledger
-
-
-def slots(wanted: list[Workload]) -> set[tuple[str, int]]:
-    return {(each.name, number) for each in wanted for number in range(each.replicas)}
-
 
 @given(situations())
 def test_it_is_a_function_of_what_is_there_and_not_of_its_order(
-    situation: tuple[list[Workload], list[Replica], Ledger],
+    situation: Situation,
 ) -> None:
     wanted, seen, ledger = situation
     there = diff(wanted, seen, ledger=ledger, now=NOW)
@@ -88,79 +43,128 @@ def test_it_is_a_function_of_what_is_there_and_not_of_its_order(
 
 
 @given(situations())
-def test_a_replica_is_started_once_and_only_if_wanted_and_not_running(
-    situation: tuple[list[Workload], list[Replica], Ledger],
+def test_a_slot_is_started_once_and_only_if_wanted_and_not_running(
+    situation: Situation,
 ) -> None:
     wanted, seen, ledger = situation
     actions = diff(wanted, seen, ledger=ledger, now=LATER)
-    starts = [(a.name, a.replica) for a in actions if isinstance(a, StartReplica)]
-    running = {(each.name, each.replica) for each in seen if each.is_running}
+    starts = [action.slot for action in actions if isinstance(action, StartReplica)]
+    running = {slot(each) for each in seen if each.is_running and each.size is None}
     assert len(starts) == len(set(starts))
-    assert set(starts) <= slots(wanted) - running
+    assert set(starts) <= (slots(wanted) - running) | sets(seen)
 
 
 @given(situations())
-def test_an_ended_check_or_training_is_never_started_again(
-    situation: tuple[list[Workload], list[Replica], Ledger],
-) -> None:
+def test_nothing_is_started_beside_what_has_yet_to_end(situation: Situation) -> None:
     wanted, seen, ledger = situation
-    present = {(each.name, each.replica) for each in seen}
     for action in diff(wanted, seen, ledger=ledger, now=LATER):
-        if isinstance(action, StartReplica) and (action.name, action.replica) in present:
+        if isinstance(action, StartReplica) and action.slot not in sets(seen):
+            subject = action.name.rpartition("-")[0]
+            living = {each.name for each in seen if each.is_running}
+            others = [name for name in living if name.rpartition("-")[0] == subject]
+            assert not set(others) - {action.name}
+            assert not any(
+                each.name == action.name and is_foreign(each, wanted) for each in seen
+            )
+
+
+@given(situations())
+def test_an_ended_check_or_training_is_never_started_again(situation: Situation) -> None:
+    wanted, seen, ledger = situation
+    present = {slot(each) for each in seen}
+    for action in diff(wanted, seen, ledger=ledger, now=LATER):
+        if isinstance(action, StartReplica) and action.slot in present:
             assert action.workload.kind is WorkloadKind.INFERENCE
 
 
 @given(situations())
-def test_what_runs_is_stopped_exactly_if_it_is_not_wanted(
-    situation: tuple[list[Workload], list[Replica], Ledger],
+def test_what_runs_is_stopped_exactly_if_it_is_not_wanted_or_foreign(
+    situation: Situation,
 ) -> None:
     wanted, seen, ledger = situation
     actions = diff(wanted, seen, ledger=ledger, now=NOW)
-    stopped = {(a.name, a.replica) for a in actions if isinstance(a, StopReplica)}
-    running = {(each.name, each.replica) for each in seen if each.is_running}
-    assert stopped == running - slots(wanted)
+    stopped = [action.slot for action in actions if isinstance(action, StopReplica)]
+    foreign = {slot(each) for each in seen if is_foreign(each, wanted)}
+    alone = {slot(each) for each in seen if each.is_running and each.size is None}
+    unwanted_sets = {each for each in sets(seen) if each.name not in names(wanted)}
+    assert len(stopped) == len(set(stopped))
+    assert set(stopped) == (
+        (alone - slots(wanted)) | (alone & foreign) | unwanted_sets | (sets(seen) & foreign)
+    )
 
 
 @given(situations())
 def test_an_end_is_reported_before_it_is_forgotten_and_after_its_log(
-    situation: tuple[list[Workload], list[Replica], Ledger],
+    situation: Situation,
 ) -> None:
     wanted, seen, ledger = situation
     actions = diff(wanted, seen, ledger=ledger, now=NOW)
-    for each in (each for each in seen if not each.is_running):
-        kinds = [
-            type(a) for a in actions if (a.name, a.replica) == (each.name, each.replica)
-        ]
+    alone = [each for each in seen if each.size is None and not each.is_running]
+    for each in (each for each in alone if not is_foreign(each, wanted)):
+        kinds = [type(action) for action in actions if action.slot == slot(each)]
         if each.run not in ledger.reported:
             assert kinds[-1] is ReportExit
             assert Forget not in kinds
         if UploadLog in kinds:
             assert kinds.index(UploadLog) < kinds.index(ReportExit)
         if Forget in kinds:
-            assert (each.name, each.replica) not in slots(wanted)
+            assert slot(each) not in slots(wanted)
 
 
 @given(situations())
-def test_applying_all_actions_leads_to_what_is_wanted(
-    situation: tuple[list[Workload], list[Replica], Ledger],
+def test_only_what_has_ended_is_forgotten(situation: Situation) -> None:
+    wanted, seen, ledger = situation
+    for action in diff(wanted, seen, ledger=ledger, now=NOW):
+        if isinstance(action, Forget):
+            forgotten = [
+                each
+                for each in seen
+                if slot(each) == action.slot
+                or (each.name == action.name and each.size is not None)
+            ]
+            assert forgotten
+            assert not any(each.is_running for each in forgotten)
+
+
+@given(situations())
+def test_nothing_is_told_of_what_another_database_left_behind(
+    situation: Situation,
 ) -> None:
+    wanted, seen, ledger = situation
+    for action in diff(wanted, seen, ledger=ledger, now=LATER):
+        if isinstance(action, UploadLog | ReportExit):
+            assert not is_foreign(action.seen, wanted)
+
+
+@given(situations())
+def test_applying_all_actions_leads_to_what_is_wanted(situation: Situation) -> None:
     wanted, seen, _ = situation
     executor, ledger = FakeExecutor(), Ledger()
-    executor.replicas = {(each.name, each.replica): each for each in seen}
-    for _ in range(4):
-        now = list(executor.replicas.values())
+    executor.sizes = {each.name: each.size for each in seen if each.size is not None}
+    executor.replicas = {slot(each): each for each in seen}
+    for _ in range(5):
+        now = asyncio.run(executor.list())
         for action in diff(wanted, now, ledger=ledger, now=LATER):
             asyncio.run(apply(action, executor, ledger))
-    running = {slot for slot, it in executor.replicas.items() if it.is_running}
+    assert {name for name, _ in executor.replicas} <= names(wanted)
     over = {slot for slot, it in executor.replicas.items() if not it.is_running}
-    assert running | over == slots(wanted)
+    alone = {each for each in executor.replicas if each[0] not in executor.sizes}
+    assert alone == {each for each in slots(wanted) if each.name not in executor.sizes}
     by_name = {each.name: each for each in wanted}
-    assert all(by_name[name].kind is not WorkloadKind.INFERENCE for name, _ in over)
+    assert all(size == by_name[it].replicas for it, size in executor.sizes.items())
+    assert all(
+        by_name[name].kind is not WorkloadKind.INFERENCE
+        for name, _ in over
+        if name not in executor.sizes
+    )
+    assert not any(is_foreign(each, wanted) for each in executor.replicas.values())
 
 
 async def apply(action: Action, executor: FakeExecutor, ledger: Ledger) -> None:
     match action:
         case StartReplica():
+            # A set that is there shows that this executor keeps sets.
+            executor.keeps_sets = action.name in executor.sizes
             await executor.start(action.workload, action.replica, {}, starts=action.starts)
         case StopReplica():
             await executor.stop(action.name, action.replica)
@@ -168,8 +172,26 @@ async def apply(action: Action, executor: FakeExecutor, ledger: Ledger) -> None:
             ledger.reported.add(action.seen.run)
         case UploadLog():
             ledger.uploads[action.seen.run] = Upload(action.seen.log_revision, LATER)
+        case ReportStatus():
+            ledger.statuses[action.name] = ToldStatus(action.status, LATER)
         case Forget():
             await executor.forget(action.name, action.replica)
+
+
+def slot(replica: Replica) -> Slot:
+    return Slot(replica.name, replica.replica)
+
+
+def sets(seen: list[Replica]) -> set[Slot]:
+    return {Slot(each.name, 0) for each in seen if each.size is not None}
+
+
+def names(wanted: list[Workload]) -> set[str]:
+    return {each.name for each in wanted}
+
+
+def is_foreign(replica: Replica, wanted: list[Workload]) -> bool:
+    return replica.platform == ANOTHER_PLATFORM and replica.name in names(wanted)
 
 
 def ended(of: Workload, **more: object) -> Replica:
@@ -209,3 +231,65 @@ def test_a_smaller_scale_stops_the_last_replicas() -> None:
     seen = [Replica(INFERENCE.name, number, Phase.RUNNING) for number in range(3)]
     actions = diff([INFERENCE], seen, ledger=Ledger(), now=NOW)
     assert actions == [StopReplica(INFERENCE.name, 1), StopReplica(INFERENCE.name, 2)]
+
+
+def test_the_first_replica_alone_is_started_to_see_who_keeps_their_number() -> None:
+    inference = workload(WorkloadKind.INFERENCE, replicas=3)
+    first = diff([inference], [], ledger=Ledger(), now=NOW)
+    assert [action.replica for action in first] == [0]
+    seen = [Replica(inference.name, 0, Phase.RUNNING)]
+    others = diff([inference], seen, ledger=Ledger(), now=NOW)
+    assert [action.replica for action in others] == [1, 2]
+    a_set = [replace(seen[0], size=3)]
+    none = diff([inference], a_set, ledger=Ledger(), now=NOW)
+    assert not any(isinstance(action, StartReplica) for action in none)
+
+
+def test_a_blocked_one_is_reported_in_each_pass_while_it_is_wanted() -> None:
+    replica = Replica(TRAINING.name, 0, Phase.BLOCKED, reason="image", message="no image")
+    report = ReportBlocked(TRAINING.name, 0, "image", "no image")
+    for _ in range(2):
+        assert diff([TRAINING], [replica], ledger=Ledger(), now=NOW) == [report]
+    assert diff([], [replica], ledger=Ledger(), now=NOW) == [StopReplica(TRAINING.name, 0)]
+
+
+def test_a_start_that_is_refused_for_good_is_reported_and_not_tried_again() -> None:
+    trouble = Trouble("no such image", reason=FailureReason.IMAGE, is_final=True)
+    ledger = Ledger(troubles={Slot(TRAINING.name, 0): trouble})
+    [status, blocked] = diff([TRAINING], [], ledger=ledger, now=NOW)
+    assert isinstance(status, ReportStatus)
+    assert blocked == ReportBlocked(TRAINING.name, 0, "image", "no such image")
+
+
+def test_an_attempt_waits_for_the_one_before_it_to_end_and_says_so() -> None:
+    second = workload(attempt=2)
+    first = Replica(TRAINING.name, 0, Phase.RUNNING)
+    actions = diff([second], [first], ledger=Ledger(), now=NOW)
+    notice = Status(f"It waits for {first.name} to end.")
+    assert actions == [
+        StopReplica(first.name, 0),
+        ReportStatus(second.name, 0, status=notice),
+    ]
+    over = replace(first, phase=Phase.EXITED)
+    [*_, start] = diff([second], [over], ledger=Ledger(), now=NOW)
+    assert start == StartReplica(second.name, 0, workload=second, starts=0)
+
+
+def test_what_another_database_left_under_a_wanted_name_goes_first() -> None:
+    foreign = Replica(TRAINING.name, 0, Phase.RUNNING, platform=ANOTHER_PLATFORM)
+    [status, stop] = diff([TRAINING], [foreign], ledger=Ledger(), now=NOW)
+    assert isinstance(status, ReportStatus)
+    assert "another installation" in status.status.notice
+    assert stop == StopReplica(TRAINING.name, 0)
+    over = replace(foreign, phase=Phase.EXITED, log_revision=9)
+    assert Forget(TRAINING.name, 0) in diff([TRAINING], [over], ledger=Ledger(), now=NOW)
+    mine = replace(foreign, platform=PLATFORM)
+    assert diff([TRAINING], [mine], ledger=Ledger(), now=NOW) == []
+
+
+def test_it_is_quick_with_ten_thousand_replicas() -> None:
+    wanted = [workload(number=number) for number in range(1, 10_001)]
+    seen = [Replica(each.name, 0, Phase.RUNNING) for each in wanted]
+    begin = time.perf_counter()
+    assert diff(wanted, seen, ledger=Ledger(), now=NOW) == []
+    assert time.perf_counter() - begin < 2

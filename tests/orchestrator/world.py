@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from orchestrator.builders.environment import EnvironmentBuilder
 from orchestrator.config import Settings
 from orchestrator.metrics import Metrics
-from orchestrator.reconcile import Reconciler
+from orchestrator.reconcile import PATIENCE, Reconciler
 from orchestrator.testing import FakeTopics
 
 from .faults import FaultyApi, FaultyExecutor
@@ -33,7 +33,9 @@ class World:
         self.metrics = Metrics()
         self.reconciler = self.another()
 
-    def another(self, topics: FakeTopics | None = None) -> Reconciler:
+    def another(
+        self, topics: FakeTopics | None = None, *, patience: timedelta = PATIENCE
+    ) -> Reconciler:
         return Reconciler(
             api=self.api,
             executor=self.executor,
@@ -41,6 +43,7 @@ class World:
             environment=EnvironmentBuilder(settings=Settings()),
             metrics=self.metrics,
             clock=self.clock,
+            patience=patience,
         )
 
     async def passes(self, number: int = 1) -> None:

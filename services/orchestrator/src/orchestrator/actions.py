@@ -4,11 +4,15 @@ from dataclasses import dataclass
 
 from kafkaml.schemas.workloads import Workload
 from orchestrator.executors.base import Replica
+from orchestrator.ledger import Slot, Status
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Base of all actions; `kind` names it in logs and metrics."""
+    """Base of all actions; `kind` names it in logs and metrics.
+
+    The actions of one slot build on each other: after one that failed, skip the rest.
+    """
 
     name: str
     replica: int
@@ -17,10 +21,17 @@ class Action:
     def kind(self) -> str:
         return type(self).__name__
 
+    @property
+    def slot(self) -> Slot:
+        return Slot(self.name, self.replica)
+
 
 @dataclass(frozen=True, slots=True)
 class StartReplica(Action):
-    """Start a replica that is missing, or again one that has ended."""
+    """Start a replica that is missing, or again one that has ended.
+
+    Of a set (see `Replica.size`) replica 0 stands for all: make it, or correct its size.
+    """
 
     workload: Workload
     starts: int
@@ -28,7 +39,7 @@ class StartReplica(Action):
 
 @dataclass(frozen=True, slots=True)
 class StopReplica(Action):
-    """Ask a replica to end that is no longer wanted."""
+    """Ask a replica to end that is not wanted; replica 0 of a set stands for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,5 +57,20 @@ class ReportExit(Action):
 
 
 @dataclass(frozen=True, slots=True)
+class ReportBlocked(Action):
+    """Tell the API that a replica waits for something that won't come."""
+
+    reason: str | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportStatus(Action):
+    """Tell the API how a workload as a whole is doing, where that has changed."""
+
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
 class Forget(Action):
-    """Remove what an ended replica left behind; the API knows about it."""
+    """Remove what an ended replica left behind; nobody needs it any more."""

@@ -3,25 +3,17 @@
 Pure: no I/O, no clock of its own, the same answer for the same question.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from kafkaml.schemas.states import ExitCode
-from kafkaml.schemas.workloads import Workload, WorkloadKind
-from orchestrator.actions import (
-    Action,
-    Forget,
-    ReportExit,
-    StartReplica,
-    StopReplica,
-    UploadLog,
-)
+from kafkaml.schemas.workloads import Workload
+from orchestrator.actions import Action
+from orchestrator.case import Case
 from orchestrator.executors.base import Replica
 from orchestrator.ledger import Ledger
-
-LOG_INTERVAL = timedelta(seconds=10)
-FIRST_RESTART_DELAY = timedelta(seconds=2)
-LONGEST_RESTART_DELAY = timedelta(minutes=5)
+from orchestrator.replica_diff import decide_replicas
+from orchestrator.set_diff import decide_set
 
 
 def diff(
@@ -33,76 +25,44 @@ def diff(
 ) -> list[Action]:
     """Return what makes `seen` equal to `wanted`, ordered by name and replica.
 
-    The actions of one workload build on each other: after one that failed, skip the rest.
+    The time that it takes grows with the number of both together, and no faster.
     """
-    slots = {
-        (workload.name, replica): workload
-        for workload in wanted
-        for replica in range(workload.replicas)
-    }
-    present = {(each.name, each.replica): each for each in seen}
     actions: list[Action] = []
-    for key in sorted(slots.keys() | present.keys()):
-        workload, replica = slots.get(key), present.get(key)
-        if replica is None:
-            actions += _for_missing(slots[key], key[1])
-        elif replica.is_running:
-            actions += _for_running(replica, workload, ledger, now)
-        else:
-            actions += _for_ended(replica, workload, ledger, now)
+    for case in _cases(wanted, seen, ledger, now):
+        actions += decide_set(case) if case.is_set else decide_replicas(case)
     return actions
 
 
-def restart_delay(replica: Replica) -> timedelta:
-    """Return how long an ended inference replica rests before it is started again.
-
-    The delay doubles with each restart. A replica that was drained did nothing wrong.
-    """
-    if replica.exit_code == ExitCode.DRAINED:
-        return timedelta()
-    factor = 1 << min(replica.restarts, 16)
-    return min(FIRST_RESTART_DELAY * factor, LONGEST_RESTART_DELAY)
-
-
-def _for_missing(workload: Workload, replica: int) -> Iterator[Action]:
-    yield StartReplica(workload.name, replica, workload=workload, starts=0)
-
-
-def _for_running(
-    replica: Replica, workload: Workload | None, ledger: Ledger, now: datetime
-) -> Iterator[Action]:
-    if workload is None:
-        yield StopReplica(replica.name, replica.replica)
-    elif _is_log_due(replica, ledger, now):
-        yield UploadLog(replica.name, replica.replica, seen=replica)
-
-
-def _for_ended(
-    replica: Replica, workload: Workload | None, ledger: Ledger, now: datetime
-) -> Iterator[Action]:
-    is_reported = replica.run in ledger.reported
-    # A check or a training that is reported and still wanted is reported again: only the
-    # API decides that an attempt is over.
-    is_one_shot = workload is not None and workload.kind is not WorkloadKind.INFERENCE
-    if not is_reported or is_one_shot:
-        # The log goes first: with the report the attempt may be over, and its name refused.
-        if _has_log_grown(replica, ledger):
-            yield UploadLog(replica.name, replica.replica, seen=replica)
-        yield ReportExit(replica.name, replica.replica, seen=replica)
-    elif workload is None:
-        yield Forget(replica.name, replica.replica)
-    elif replica.exited_at is None or now >= replica.exited_at + restart_delay(replica):
-        yield StartReplica(
-            replica.name, replica.replica, workload=workload, starts=replica.starts
+def _cases(
+    wanted: Sequence[Workload], seen: Sequence[Replica], ledger: Ledger, now: datetime
+) -> Iterator[Case]:
+    workloads = {workload.name: workload for workload in wanted}
+    replicas: defaultdict[str, list[Replica]] = defaultdict(list)
+    for each in sorted(seen, key=lambda each: (each.name, each.replica)):
+        replicas[each.name].append(each)
+    living = _living_attempts(seen)
+    for name in sorted(workloads.keys() | replicas.keys()):
+        rivals = living.get(_subject(name), set()) - {name}
+        yield Case(
+            name=name,
+            workload=workloads.get(name),
+            seen=replicas.get(name, []),
+            rival=min(rivals, default=None),
+            ledger=ledger,
+            now=now,
         )
 
 
-def _has_log_grown(replica: Replica, ledger: Ledger) -> bool:
-    upload = ledger.uploads.get(replica.run)
-    return replica.log_revision != (upload.revision if upload else 0)
+def _living_attempts(seen: Sequence[Replica]) -> dict[str, set[str]]:
+    """Return the names of what has not ended, by what they are attempts of."""
+    living: defaultdict[str, set[str]] = defaultdict(set)
+    for each in seen:
+        # Its controller starts an ended replica of a set again.
+        if each.is_running or each.size is not None:
+            living[_subject(each.name)].add(each.name)
+    return living
 
 
-def _is_log_due(replica: Replica, ledger: Ledger, now: datetime) -> bool:
-    upload = ledger.uploads.get(replica.run)
-    is_recent = upload is not None and now < upload.at + LOG_INTERVAL
-    return _has_log_grown(replica, ledger) and not is_recent
+def _subject(name: str) -> str:
+    """Return what all attempts of one check, training or inference have in common."""
+    return name.rpartition("-")[0]

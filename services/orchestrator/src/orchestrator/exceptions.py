@@ -5,8 +5,9 @@ KafkaMLError (kafkaml)
     └── TopicRefusedError       Kafka refuses the topic; asking again cannot help
 
 OrchestratorError
-├── SettingsError           a setting is missing
+├── SettingsError           a setting is missing, or does not go with another
 └── ExecutorError           the executor could not do what it was asked
+    ├── StartRefusedError       it will never start this workload as it is
     ├── UnknownReplicaError     the replica is not there (any more)
     └── StillRunningError       the replica runs, so it cannot be forgotten
 
@@ -14,6 +15,7 @@ A call of the API that fails is a `kafkaml.exceptions.ClientError`.
 """
 
 from kafkaml.exceptions import TopicError
+from kafkaml.schemas.states import FailureReason
 
 
 class TopicRefusedError(TopicError):
@@ -25,11 +27,19 @@ class OrchestratorError(Exception):
 
 
 class SettingsError(OrchestratorError):
-    """A setting is missing; the text says which."""
+    """A setting is missing, or does not go with another; the text says which."""
 
 
 class ExecutorError(OrchestratorError):
     """The executor could not do what it was asked; the text says why."""
+
+
+class StartRefusedError(ExecutorError):
+    """The executor will never start this workload as it is; trying again cannot help."""
+
+    def __init__(self, message: str, *, reason: FailureReason) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class UnknownReplicaError(ExecutorError):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from uuid import UUID
 
 from kafkaml.exceptions import ProblemError
 from kafkaml.schemas.problems import PROBLEM_TYPE_PREFIX, Problem
@@ -22,15 +23,28 @@ Slot = tuple[str, int]
 
 @dataclass
 class FakeExecutor:
-    """Replicas that exist in memory only; a test lets them end."""
+    """Replicas that exist in memory only; a test lets them change and end.
 
+    With `keeps_sets` an inference is a set (see `Replica.size`), as on Kubernetes; its
+    size is in `sizes`, and its replicas come and go as a test says.
+    """
+
+    keeps_sets: bool = False
+    sizes: dict[str, int] = field(default_factory=dict)
     replicas: dict[Slot, Replica] = field(default_factory=dict)
     environments: dict[Slot, Mapping[str, str]] = field(default_factory=dict)
     logs: dict[Slot, bytes] = field(default_factory=dict)
     started: list[Slot] = field(default_factory=list)
 
     async def list(self) -> Sequence[Replica]:
-        return tuple(self.replicas.values())
+        seen = [
+            replace(each, size=self.sizes.get(each.name)) for each in self.replicas.values()
+        ]
+        empty = self.sizes.keys() - {each.name for each in seen}
+        seen += [
+            Replica(name, 0, Phase.PENDING, size=self.sizes[name]) for name in sorted(empty)
+        ]
+        return tuple(seen)
 
     async def start(
         self,
@@ -41,6 +55,9 @@ class FakeExecutor:
         starts: int = 0,
     ) -> None:
         slot = (workload.name, replica)
+        if self.keeps_sets and workload.kind is WorkloadKind.INFERENCE:
+            self._resize(workload)
+            return
         before = self.replicas.get(slot)
         if before is not None and (before.is_running or before.starts != starts):
             return
@@ -53,11 +70,16 @@ class FakeExecutor:
             starts=starts + 1,
             restarts=starts,
             started_at=datetime.now(UTC),
+            platform=workload.platform,
         )
 
     async def stop(self, name: str, replica: int) -> None:
         slot = (name, replica)
-        if slot in self.replicas and self.replicas[slot].is_running:
+        if name in self.sizes:
+            del self.sizes[name]
+            for each in [each for each in self.replicas if each[0] == name]:
+                del self.replicas[each]
+        elif slot in self.replicas and self.replicas[slot].is_running:
             self.end(name, replica, exit_code=143)
 
     async def log(self, name: str, replica: int) -> bytes:
@@ -72,6 +94,45 @@ class FakeExecutor:
         self.replicas.pop(slot, None)
         self.logs.pop(slot, None)
 
+    def leave_behind(self, name: str, platform: UUID) -> None:
+        """Let something run that another database wanted."""
+        self.replicas[name, 0] = Replica(name, 0, Phase.RUNNING, platform=platform)
+        if self.keeps_sets and WorkloadKind.INFERENCE in name:
+            self.sizes[name] = 1
+
+    def _resize(self, workload: Workload) -> None:
+        self.sizes[workload.name] = workload.replicas
+        present = {slot for slot in self.replicas if slot[0] == workload.name}
+        wanted = {(workload.name, number) for number in range(workload.replicas)}
+        for slot in present - wanted:
+            del self.replicas[slot]
+        for slot in sorted(wanted - present):
+            self.started.append(slot)
+            self.replicas[slot] = Replica(*slot, Phase.PENDING, platform=workload.platform)
+
+    def change(
+        self,
+        name: str,
+        replica: int = 0,
+        *,
+        phase: Phase = Phase.RUNNING,
+        is_ready: bool = False,
+        reason: str | None = None,
+        message: str = "",
+    ) -> None:
+        """Let a replica wait, run, or be ready; one that has ended starts again."""
+        before = self.replicas[name, replica]
+        self.replicas[name, replica] = replace(
+            before,
+            phase=phase,
+            is_ready=is_ready,
+            reason=reason,
+            message=message,
+            starts=before.starts + (not before.is_running),
+            exit_code=None,
+            exited_at=None,
+        )
+
     def end(
         self,
         name: str,
@@ -85,8 +146,10 @@ class FakeExecutor:
         self.replicas[name, replica] = replace(
             self.replicas[name, replica],
             phase=Phase.EXITED,
+            is_ready=False,
             exit_code=exit_code,
             reason=reason,
+            message="",
             exited_at=at or datetime.now(UTC),
         )
 
@@ -101,10 +164,15 @@ class FakeExecutor:
 
 @dataclass
 class FakeWorkloadsApi:
-    """Wants what a test says, and decides about attempts as the real one does."""
+    """Wants what a test says, and decides about attempts as the real one does.
+
+    `notices` and `serving` (replicas that answer) are what it was told by workload.
+    """
 
     workloads: dict[str, Workload] = field(default_factory=dict)
     observations: list[tuple[str, Observation]] = field(default_factory=list)
+    notices: dict[str, str] = field(default_factory=dict)
+    serving: dict[str, set[int]] = field(default_factory=dict)
     logs: dict[Slot, bytes] = field(default_factory=dict)
     tokens: list[str] = field(default_factory=list)
 
@@ -119,14 +187,16 @@ class FakeWorkloadsApi:
     async def observe(self, name: str, observation: Observation) -> None:
         self._check_current(name)
         self.observations.append((name, observation))
-        workload = self.workloads[name]
-        is_one_shot = workload.kind is not WorkloadKind.INFERENCE
-        if observation.phase is Phase.BLOCKED:
-            del self.workloads[name]
-        elif observation.phase is Phase.EXITED and is_one_shot:
-            del self.workloads[name]
-            if observation.exit_code not in {0, 3, 4}:
-                self.want(_next_attempt(workload))
+        match observation.phase:
+            case Phase.PENDING:
+                self.notices[name] = observation.message
+            case Phase.RUNNING:
+                self.notices.pop(name, None)
+                self.serving[name] = set(range(observation.ready_replicas or 0))
+            case Phase.BLOCKED:
+                del self.workloads[name]
+            case Phase.EXITED:
+                self._end(self.workloads[name], observation)
 
     async def put_logs(self, name: str, replica: int, content: bytes) -> None:
         self._check_current(name)
@@ -134,6 +204,14 @@ class FakeWorkloadsApi:
 
     def want(self, workload: Workload) -> None:
         self.workloads[workload.name] = workload
+
+    def _end(self, workload: Workload, observation: Observation) -> None:
+        if workload.kind is WorkloadKind.INFERENCE:
+            self.serving.get(workload.name, set()).discard(observation.replica)
+            return
+        del self.workloads[workload.name]
+        if observation.exit_code not in {0, 3, 4}:
+            self.want(_next_attempt(workload))
 
     def _check_current(self, name: str) -> None:
         if name not in self.workloads:
