@@ -8,9 +8,10 @@ from typing import Any
 from kafkaml.schemas.states import ExitCode
 from kafkaml.schemas.workloads import Workload, WorkloadKind
 from orchestrator.builders.environment import SECRET_VARIABLES
+from orchestrator.builders.image_contract import PROBE_PORT
 from orchestrator.builders.labels import labels_of, selector_of
 from orchestrator.builders.pod import PodTemplate
-from orchestrator.builders.pod_container import PROBE_PORT, container_name
+from orchestrator.builders.pod_container import container_name
 from orchestrator.builders.scaling import ScalingSpec
 from orchestrator.config import Settings
 

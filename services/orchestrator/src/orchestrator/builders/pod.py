@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kafkaml.schemas.workloads import Workload, WorkloadKind
+from orchestrator.builders.image_contract import IMAGE_USER
 from orchestrator.builders.labels import labels_of, selector_of
 from orchestrator.builders.pod_container import (
     KAFKA_CA_FOLDER,
@@ -12,8 +13,6 @@ from orchestrator.builders.pod_container import (
     ContainerManifest,
 )
 from orchestrator.config import Settings
-
-IMAGE_USER = 10001
 
 # A node that is removed to save money costs a training all its epochs.
 _UNDISTURBED = {

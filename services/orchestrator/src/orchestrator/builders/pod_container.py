@@ -1,15 +1,17 @@
 """The one container of a workload's pod."""
 
-import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from kafkaml.schemas.deployments import cpu_cores
 from kafkaml.schemas.workloads import Workload, WorkloadKind
 from orchestrator.builders.environment import SECRET_VARIABLES
+from orchestrator.builders.image_contract import (
+    PROBE_PORT,
+    TEMPORARY_DIRECTORY,
+    image_of,
+    variables_of,
+)
 from orchestrator.config import Settings
-
-PROBE_PORT = 8080
 
 # Beside the folder /tmp: what kubelet keeps of the log before it rotates it away.
 _LOG_BYTES = 100 * 2**20
@@ -22,17 +24,8 @@ class Folder(NamedTuple):
     path: str
 
 
-TEMPORARY_FOLDER = Folder("tmp", "/tmp")  # noqa: S108 - a volume of the pod's own
+TEMPORARY_FOLDER = Folder("tmp", TEMPORARY_DIRECTORY)
 KAFKA_CA_FOLDER = Folder("kafka-ca", "/etc/kafka-ml/kafka-ca")
-
-# All that libraries write beside the data has to be in the one folder that can be written.
-_HOMES = {
-    "HOME": TEMPORARY_FOLDER.path,
-    "TMPDIR": TEMPORARY_FOLDER.path,
-    "KERAS_HOME": f"{TEMPORARY_FOLDER.path}/keras",
-    "MPLCONFIGDIR": f"{TEMPORARY_FOLDER.path}/matplotlib",
-    "XDG_CACHE_HOME": f"{TEMPORARY_FOLDER.path}/cache",
-}
 
 
 def container_name(kind: WorkloadKind) -> str:
@@ -51,7 +44,7 @@ class ContainerManifest:
         resources = self._resources(workload)
         container: dict[str, Any] = {
             "name": container_name(workload.kind),
-            "image": self._image(workload),
+            "image": image_of(self._settings, workload),
             "imagePullPolicy": self._settings.kubernetes_image_pull_policy,
             "env": self._variables(workload, environment),
             "envFrom": [{"secretRef": {"name": workload.name}}],
@@ -68,13 +61,6 @@ class ContainerManifest:
             container |= _probes()
         return container
 
-    def _image(self, workload: Workload) -> str:
-        if workload.kind is WorkloadKind.INFERENCE:
-            return self._settings.inferencer_image
-        if workload.resources.gpu > 0 and self._settings.trainer_gpu_image:
-            return self._settings.trainer_gpu_image
-        return self._settings.trainer_image
-
     def _variables(
         self, workload: Workload, environment: Mapping[str, str]
     ) -> list[dict[str, str]]:
@@ -83,14 +69,10 @@ class ContainerManifest:
             for name, value in environment.items()
             if name not in SECRET_VARIABLES
         }
-        variables |= _HOMES
+        variables |= variables_of(workload)
         if self._settings.kubernetes_kafka_ca_secret is not None:
             location = f"{KAFKA_CA_FOLDER.path}/ca.crt"
             variables["KAFKA_ML_KAFKA_SSL_CA_LOCATION"] = location
-        if workload.kind is WorkloadKind.INFERENCE:
-            variables |= _inferencer_variables(workload)
-        else:
-            variables["KAFKA_ML_WORK_DIRECTORY"] = TEMPORARY_FOLDER.path
         return [{"name": name, "value": variables[name]} for name in sorted(variables)]
 
     def _resources(self, workload: Workload) -> dict[str, str]:
@@ -119,17 +101,6 @@ class ContainerManifest:
                 }
             )
         return mounts
-
-
-def _inferencer_variables(workload: Workload) -> dict[str, str]:
-    # TensorFlow counts the cores of the node, not those that the container may use.
-    threads = str(math.ceil(cpu_cores(workload.resources.cpu)))
-    return {
-        "KAFKA_ML_PROBE_PORT": str(PROBE_PORT),
-        "KAFKA_ML_INTRA_OP_THREADS": threads,
-        "KAFKA_ML_INTER_OP_THREADS": threads,
-        "OMP_NUM_THREADS": threads,
-    }
 
 
 def _probes() -> dict[str, Any]:
