@@ -23,8 +23,12 @@ class FirstTokens:
         self._secrets = secrets
 
     async def prepare(self) -> str | None:
-        """Return the secret of a new admin token if one had to be made."""
+        """Return the secret of a new admin token if one had to be made.
+
+        Processes that start together do so one after the other.
+        """
         async with self._units.begin() as work:
+            await work.tokens.lock_first()
             for scope, secret in self._secrets.items():
                 await self._settle(work, scope, secret)
             if await work.tokens.has_admin(after=utc_now()):

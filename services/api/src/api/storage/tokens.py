@@ -17,7 +17,7 @@ from kafkaml.schemas.workloads import WorkloadKind
 
 USE_IS_NOTED_EVERY = timedelta(minutes=1)
 
-_FIRST_TOKEN_LOCK = 0x6B616663
+_FIRST_TOKENS_LOCK = 0x6B616663
 
 
 class TokenStore:
@@ -76,6 +76,10 @@ class TokenStore:
             )
         )
 
+    async def lock_first(self) -> None:
+        """Let no other process prepare the first tokens until the transaction ends."""
+        await self._session.execute(select(func.pg_advisory_xact_lock(_FIRST_TOKENS_LOCK)))
+
     async def put_from_settings(self, scope: Scope, *, prefix: str, sha256: bytes) -> None:
         """Make this the token that the settings give to a scope."""
         values = {"prefix": prefix, "sha256": sha256}
@@ -102,11 +106,7 @@ class TokenStore:
         )
 
     async def has_admin(self, *, after: datetime) -> bool:
-        """Say whether an admin token is valid after a time.
-
-        Until the end of the transaction no other process gets an answer.
-        """
-        await self._session.execute(select(func.pg_advisory_xact_lock(_FIRST_TOKEN_LOCK)))
+        """Say whether an admin token is valid after a time."""
         statement = (
             select(TokenRow.id)
             .where(
