@@ -2,28 +2,25 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Self
 
 from kafkaml.schemas.workloads import Workload
 from orchestrator.builders.manifests import ManifestBuilder
 from orchestrator.config import Settings
-from orchestrator.exceptions import ExecutorError, StillRunningError, UnknownReplicaError
+from orchestrator.exceptions import StillRunningError, UnknownReplicaError
 from orchestrator.executors.base import Replica
 from orchestrator.executors.kubernetes.client import KubernetesClient
 from orchestrator.executors.kubernetes.cluster_reader import ClusterReader
 from orchestrator.executors.kubernetes.log_reader import LogReader
 from orchestrator.executors.kubernetes.objects import WorkloadObjects
-from orchestrator.executors.kubernetes.pods import ended_at, is_terminating
+from orchestrator.executors.kubernetes.pods import is_terminating
 from orchestrator.executors.kubernetes.replica_logs import ReplicaLogs, Slot
 from orchestrator.executors.kubernetes.replica_reader import ReplicaReader
-from orchestrator.executors.kubernetes.resources import Manifest, resource_of
+from orchestrator.executors.kubernetes.resources import resource_of
 from orchestrator.executors.kubernetes.set_size import SetSize
 from orchestrator.executors.kubernetes.starter import WorkloadStarter
 from orchestrator.executors.kubernetes.unfinished_starts import UnfinishedStarts
-
-# A node that is lost takes its logs along; the end of a workload is told nevertheless.
-LOG_PATIENCE = timedelta(minutes=2)
 
 
 class KubernetesExecutor:
@@ -94,7 +91,7 @@ class KubernetesExecutor:
         if slot not in self._logs:
             raise UnknownReplicaError(name, replica)
         pod = self._logs.pod(slot)
-        content = b"" if pod is None else await self._read_log(pod)
+        content = b"" if pod is None else await self._log_reader.read(pod)
         if content is None:
             raise UnknownReplicaError(name, replica)
         self._logs.note_read(slot, content)
@@ -120,12 +117,3 @@ class KubernetesExecutor:
                 await self._client.delete(
                     resource_of(item), metadata["name"], metadata["uid"]
                 )
-
-    async def _read_log(self, pod: Manifest) -> bytes | None:
-        try:
-            return await self._log_reader.read(pod)
-        except ExecutorError:
-            end = ended_at(pod)
-            if end is not None and self._clock() > end + LOG_PATIENCE:
-                return None
-            raise
