@@ -59,8 +59,8 @@ TOO_LARGE = pod(node=None, requests={"cpu": "5"}, conditions=unscheduled(""))
 
 
 def test_what_never_fits_is_given_up_once_an_autoscaler_would_have_spoken() -> None:
-    first = diagnose_unscheduled(TOO_LARGE, events=[], nodes=[node()], now=after(59))
-    later = diagnose_unscheduled(TOO_LARGE, events=[], nodes=[node()], now=after(60))
+    first = diagnose_unscheduled(TOO_LARGE, events=[], nodes=[node()], now=after(29))
+    later = diagnose_unscheduled(TOO_LARGE, events=[], nodes=[node()], now=after(30))
     assert (first.phase, first.reason) == (Phase.PENDING, None)
     assert (later.phase, later.reason) == (Phase.BLOCKED, "unschedulable")
     assert "5 CPU cores" in first.message

@@ -77,7 +77,7 @@ class KubernetesSettings(ImageSettings):
         default=[{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
     )
     kubernetes_temporary_bytes: int = Field(
-        default=10 * 2**30, ge=2**20, description="of the folder /tmp, on the node's disk"
+        default=4 * 2**30, ge=2**20, description="of the folder /tmp, on the node's disk"
     )
     kubernetes_check_deadline: Duration = timedelta(minutes=15)
     kubernetes_training_deadline: Duration = Field(

@@ -10,7 +10,7 @@ from orchestrator.pods.fit import explain_misfit
 from orchestrator.pods.status import Document, any_condition, created_at, newest_event
 
 # So long an autoscaler may take to say that it adds a node.
-NODE_PATIENCE = timedelta(seconds=60)
+NODE_PATIENCE = timedelta(seconds=30)
 
 # What Cluster Autoscaler and Karpenter say of a pod.
 _SCALES = ("TriggeredScaleUp", "Nominated")

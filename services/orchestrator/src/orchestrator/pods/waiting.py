@@ -21,7 +21,7 @@ from orchestrator.pods.status import (
 
 # A registry may hiccup; a faulty name stays one.
 IMAGE_PATIENCE = timedelta(seconds=30)
-START_PATIENCE = timedelta(seconds=60)
+START_PATIENCE = timedelta(seconds=40)
 
 _UNREACHABLE_IMAGE = {"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"}
 _UNUSABLE_IMAGE = {"ErrImageNeverPull", "InvalidImageName", "ImageInspectError"}
