@@ -1,4 +1,4 @@
-"""The artifact store, in a folder and in memory."""
+"""The artifact store: in a folder, in memory, and in S3."""
 
 import asyncio
 import hashlib
@@ -9,6 +9,7 @@ import pytest
 
 from api.exceptions import ArtifactMissingError, BodyTooLargeError, DigestMismatchError
 from api.storage.artifacts import ArtifactStore
+from tests.api.fake_s3 import FakeS3
 
 MEBIBYTE = 1024 * 1024
 KEY = "trainings/1/model.keras"
@@ -19,10 +20,24 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "new folder" / "artifacts"
 
 
-@pytest.fixture(params=["file", "memory"])
-def store(request: pytest.FixtureRequest, folder: Path) -> ArtifactStore:
-    url = folder.as_uri() if request.param == "file" else "memory:///"
-    return ArtifactStore.from_url(url)
+@pytest.fixture
+async def s3(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeS3]:
+    cloud = FakeS3()
+    async with cloud.serve():
+        for name, value in cloud.environment.items():
+            monkeypatch.setenv(name, value)
+        yield cloud
+
+
+@pytest.fixture(params=["folder", "memory", "s3"])
+def store(request: pytest.FixtureRequest, folder: Path, s3: FakeS3) -> ArtifactStore:
+    urls = {
+        "folder": folder.as_uri(),
+        "memory": "memory:///",
+        "s3": "s3://bucket/some/prefix",
+    }
+    assert s3.port
+    return ArtifactStore.from_url(urls[request.param])
 
 
 @pytest.fixture
@@ -163,6 +178,20 @@ async def test_a_cancelled_upload_leaves_nothing(
     await asyncio.sleep(0.2)
 
     assert files_in(folder) == []
+
+
+async def test_a_bucket_holds_what_is_whole_under_the_prefix(s3: FakeS3) -> None:
+    store = ArtifactStore.from_url("s3://bucket/some/prefix")
+    content = b"x" * 12 * MEBIBYTE
+    await put(store, content)
+    with pytest.raises(DigestMismatchError):
+        await store.put(
+            "trainings/2/model.keras",
+            in_chunks(content),
+            sha256=digest_of(b"y"),
+            max_bytes=100 * MEBIBYTE,
+        )
+    assert s3.objects == {f"bucket/some/prefix/{KEY}": content}
 
 
 async def test_small_files_are_replaced_and_deleted(store: ArtifactStore) -> None:
