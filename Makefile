@@ -3,7 +3,7 @@ UV := $(shell command -v uv || echo .uv/bin/uv)
 RUN := $(UV) run --locked
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' services/api/pyproject.toml)
-BAKE = VERSION=$(VERSION) REVISION=$$(git rev-parse HEAD) CREATED=$$(git log -1 --format=%cI) docker buildx bake --load --file docker-bake.hcl
+BAKE = VERSION=$(VERSION) REVISION=$$(git describe --always --dirty --abbrev=40 --exclude='*') CREATED=$$(git log -1 --format=%cI) docker buildx bake --load --file docker-bake.hcl
 
 .PHONY: help setup demo up down status test lint format bench images
 .DEFAULT_GOAL := help

@@ -3,6 +3,7 @@
 variable "VERSION" { default = "dev" }
 variable "REVISION" { default = "" }
 variable "CREATED" { default = "" }
+variable "SOURCE" { default = "" }
 
 group "default" { targets = ["image"] }
 
@@ -11,7 +12,7 @@ target "image" {
   matrix     = { service = ["api", "orchestrator", "trainer", "inferencer", "control-logger"] }
   dockerfile = "services/${service}/Dockerfile"
   tags       = ["kafka-ml/${service}:${VERSION}"]
-  args       = { VERSION = VERSION, REVISION = REVISION, CREATED = CREATED }
+  args       = { VERSION = VERSION, REVISION = REVISION, CREATED = CREATED, SOURCE = SOURCE }
 }
 
 # Several GB larger, for clusters with GPUs: docker buildx bake -f docker-bake.hcl trainer-gpu
