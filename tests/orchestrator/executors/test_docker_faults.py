@@ -3,12 +3,11 @@ import gc
 import itertools
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 import pytest
-from _pytest.mark import ParameterSet
 
 from kafkaml.schemas.workloads import Phase
 from orchestrator.builders.container import ContainerBuilder
@@ -91,16 +90,20 @@ async def run_through(executor: DockerExecutor, docker: FakeDocker) -> None:
         await attempt_all()
 
 
-def every_fault_of_every_call() -> Iterator[ParameterSet]:
-    for call, fault in itertools.product(CALLS, FAULTS):
+EVERY_FAULT_OF_EVERY_CALL = [
+    pytest.param(
+        call,
+        fault,
         # aiodocker leaves the connection of a log that breaks off to the collector.
-        is_left = (call, fault) == ("log", "break off")
-        text = "ignore:Unclosed connection:ResourceWarning"
-        marks = [pytest.mark.filterwarnings(text)] if is_left else []
-        yield pytest.param(call, fault, marks=marks)
+        marks=pytest.mark.filterwarnings("ignore:Unclosed connection:ResourceWarning")
+        if (call, fault) == ("log", "break off")
+        else (),
+    )
+    for call, fault in itertools.product(CALLS, FAULTS)
+]
 
 
-@pytest.mark.parametrize(("call", "fault"), every_fault_of_every_call())
+@pytest.mark.parametrize(("call", "fault"), EVERY_FAULT_OF_EVERY_CALL)
 async def test_every_fault_of_every_call_is_an_executor_error_and_leaves_nothing(
     docker: FakeDocker, executor: DockerExecutor, call: Call, fault: Fault
 ) -> None:
