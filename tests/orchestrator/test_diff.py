@@ -199,6 +199,12 @@ def ended(of: Workload, **more: object) -> Replica:
     return replace(base, **more)  # type: ignore[arg-type]  # fields by name
 
 
+def told(*workloads: Workload) -> Ledger:
+    """Return the ledger of one who said that all these run."""
+    all_well = ToldStatus(Status(), NOW)
+    return Ledger(statuses={each.name: all_well for each in workloads})
+
+
 def test_an_ended_inference_rests_before_it_is_started_again() -> None:
     replica = ended(INFERENCE, starts=4, restarts=2)
     ledger = Ledger(reported={replica.run})
@@ -221,7 +227,8 @@ def test_a_drained_inference_does_not_rest() -> None:
 
 def test_a_running_log_is_uploaded_when_it_grew_but_not_all_the_time() -> None:
     replica = Replica(TRAINING.name, 0, Phase.RUNNING, log_revision=2)
-    ledger = Ledger(uploads={replica.run: Upload(1, NOW)})
+    ledger = told(TRAINING)
+    ledger.uploads = {replica.run: Upload(1, NOW)}
     assert diff([TRAINING], [replica], ledger=ledger, now=NOW) == []
     later = diff([TRAINING], [replica], ledger=ledger, now=NOW + LOG_INTERVAL)
     assert later == [UploadLog(TRAINING.name, 0, seen=replica)]
@@ -229,7 +236,7 @@ def test_a_running_log_is_uploaded_when_it_grew_but_not_all_the_time() -> None:
 
 def test_a_smaller_scale_stops_the_last_replicas() -> None:
     seen = [Replica(INFERENCE.name, number, Phase.RUNNING) for number in range(3)]
-    actions = diff([INFERENCE], seen, ledger=Ledger(), now=NOW)
+    actions = diff([INFERENCE], seen, ledger=told(INFERENCE), now=NOW)
     assert actions == [StopReplica(INFERENCE.name, 1), StopReplica(INFERENCE.name, 2)]
 
 
@@ -238,7 +245,7 @@ def test_the_first_replica_alone_is_started_to_see_who_keeps_their_number() -> N
     first = diff([inference], [], ledger=Ledger(), now=NOW)
     assert [action.replica for action in first] == [0]
     seen = [Replica(inference.name, 0, Phase.RUNNING)]
-    others = diff([inference], seen, ledger=Ledger(), now=NOW)
+    others = diff([inference], seen, ledger=told(inference), now=NOW)
     assert [action.replica for action in others] == [1, 2]
     a_set = [replace(seen[0], size=3)]
     none = diff([inference], a_set, ledger=Ledger(), now=NOW)
@@ -284,12 +291,12 @@ def test_what_another_database_left_under_a_wanted_name_goes_first() -> None:
     over = replace(foreign, phase=Phase.EXITED, log_revision=9)
     assert Forget(TRAINING.name, 0) in diff([TRAINING], [over], ledger=Ledger(), now=NOW)
     mine = replace(foreign, platform=PLATFORM)
-    assert diff([TRAINING], [mine], ledger=Ledger(), now=NOW) == []
+    assert diff([TRAINING], [mine], ledger=told(TRAINING), now=NOW) == []
 
 
 def test_it_is_quick_with_ten_thousand_replicas() -> None:
     wanted = [workload(number=number) for number in range(1, 10_001)]
     seen = [Replica(each.name, 0, Phase.RUNNING) for each in wanted]
     begin = time.perf_counter()
-    assert diff(wanted, seen, ledger=Ledger(), now=NOW) == []
+    assert diff(wanted, seen, ledger=told(*wanted), now=NOW) == []
     assert time.perf_counter() - begin < 2

@@ -49,12 +49,8 @@ async def test_a_lost_attempt_is_reported_and_the_next_one_started(world: World)
     assert world.running() == {(workload(attempt=2).name, 0)}
     assert set(world.executor.replicas) == world.running()
     assert world.api.logs[TRAINING.name, 0] == b"epoch 1\n"
-    [(name, observation)] = world.api.observations
-    assert (name, observation.phase, observation.exit_code) == (
-        TRAINING.name,
-        Phase.EXITED,
-        137,
-    )
+    [(name, observation)] = world.api.told(Phase.EXITED)
+    assert (name, observation.exit_code) == (TRAINING.name, 137)
     assert "memory" in observation.message
 
 
@@ -196,7 +192,7 @@ async def test_an_ended_inference_is_reported_once_and_started_again(
     world.executor.end(INFERENCE.name, 1, exit_code=1, at=world.clock.now)
     await world.passes(3)
     assert world.running() == {(INFERENCE.name, 0)}
-    assert len(world.api.observations) == 1
+    assert len(world.api.told(Phase.EXITED)) == 1
     world.clock.advance()
     await world.passes()
     assert len(world.running()) == 2

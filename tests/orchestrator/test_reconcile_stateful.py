@@ -20,7 +20,7 @@ LONG = timedelta(minutes=10)
 
 
 class Platform(RuleBasedStateMachine):
-    """Users, faults, other installations and two orchestrators act on the same workloads."""
+    """Users, faults, another installation and two orchestrators act on the same things."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -17,6 +17,7 @@ TRAINING = workload()
 WAITING = Replica(TRAINING.name, 0, Phase.PENDING, message="no room")
 RUNNING = Replica(TRAINING.name, 0, Phase.RUNNING)
 TOLD = Ledger(statuses={TRAINING.name: ToldStatus(Status("no room"), NOW)})
+ALL_WELL = Ledger(statuses={TRAINING.name: ToldStatus(Status(), NOW)})
 
 
 def decide(replica: Replica, ledger: Ledger, now: datetime = NOW) -> list[Action]:
@@ -32,9 +33,10 @@ def test_what_it_waits_for_is_told_once() -> None:
     assert decide(WAITING, TOLD) == []
 
 
-def test_that_it_runs_is_told_only_to_take_back_a_notice() -> None:
-    assert decide(RUNNING, Ledger()) == []
+def test_that_it_runs_is_told_once_for_there_may_be_a_notice_to_take_back() -> None:
     assert decide(RUNNING, TOLD) == report("")
+    assert decide(RUNNING, Ledger()) == report("")
+    assert decide(RUNNING, ALL_WELL) == []
 
 
 def test_to_wait_without_a_word_says_nothing() -> None:
@@ -61,7 +63,7 @@ def test_why_it_does_not_start_is_told() -> None:
     ledger = Ledger(troubles={Slot(TRAINING.name, 0): trouble})
     status, _ = diff([TRAINING], [], ledger=ledger, now=NOW)
     assert [status] == report("Kafka is away")
-    assert decide(RUNNING, ledger) == []
+    assert decide(RUNNING, ledger) == report("")
 
 
 def test_what_is_not_wanted_is_stopped_without_a_word() -> None:

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 from kafkaml.config import (
     ClientSettings,
     EnvironmentSettings,
+    HeartbeatSettings,
     KafkaSettings,
     LogSettings,
 )
@@ -108,7 +109,12 @@ class KubernetesSettings(ImageSettings):
 
 
 class Settings(
-    KafkaSettings, ClientSettings, LogSettings, DockerSettings, KubernetesSettings
+    KafkaSettings,
+    ClientSettings,
+    LogSettings,
+    HeartbeatSettings,
+    DockerSettings,
+    KubernetesSettings,
 ):
     """What the orchestrator can be told; durations are seconds or ISO 8601."""
 
@@ -133,9 +139,6 @@ class Settings(
         description="time from SIGTERM to SIGKILL of a workload",
     )
     metrics_port: int | None = Field(default=None, ge=1, le=65535)
-    heartbeat_file: Path | None = Field(
-        default=None, description="touched after each pass that went through"
-    )
 
     @property
     def commands(self) -> dict[WorkloadKind, list[str]]:

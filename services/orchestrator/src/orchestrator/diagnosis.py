@@ -10,9 +10,17 @@ _BY_REASON = {
         "It used more memory than it may. Raise resources.memory, or lower batch_size "
         "or the size of the model."
     ),
+    FailureReason.DISK: (
+        "It wrote more files than it may, or the disk under it was full. Give it a shorter "
+        "stream or a smaller model, or more space for temporary files."
+    ),
     FailureReason.DEADLINE: (
-        "It used more CPU time than it may. Raise deadline_seconds, or lower epochs or "
-        "the size of the model."
+        "It used more time than it may. Raise deadline_seconds, or lower epochs or the "
+        "size of the model."
+    ),
+    FailureReason.QUOTA: (
+        "The quota leaves no room for it. Ask for less in resources, stop what is not "
+        "needed, or have the quota raised."
     ),
     FailureReason.PLATFORM: "It could not be started. The installation needs a look.",
 }
@@ -27,8 +35,8 @@ _BY_CODE = {
 
 _BY_SIGNAL = {
     signal.SIGKILL: (
-        "It was killed. If nobody did that by hand, the machine ran out of memory: lower "
-        "resources.memory or run fewer workloads at once."
+        "It was killed. If nobody did that by hand, its machine ran out of memory: run "
+        "fewer workloads at once, or ask for as much in resources.memory as it uses."
     ),
     signal.SIGSEGV: (
         "It crashed in native code (segmentation fault). The log shows what it did last."
@@ -38,13 +46,16 @@ _BY_SIGNAL = {
         "This CPU lacks an instruction that the installed TensorFlow was built for. "
         "Run it on a CPU with AVX, or install a build for this one."
     ),
-    signal.SIGBUS: "It lost a memory-mapped file. The disk may be full.",
+    signal.SIGBUS: (
+        "It lost a memory-mapped file. The disk, or the space for temporary files, may be "
+        "full."
+    ),
     signal.SIGXCPU: _BY_REASON[FailureReason.DEADLINE],
 }
 
 _LOST = (
-    "It vanished without leaving an exit code: the machine was restarted, or somebody "
-    "killed its processes."
+    "It vanished without leaving an exit code: its machine went away or was restarted, or "
+    "somebody removed it."
 )
 
 

@@ -1,6 +1,7 @@
 """Builds the orchestrator from its settings."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
@@ -8,9 +9,11 @@ from datetime import timedelta
 from prometheus_client import start_http_server
 
 from kafkaml.client import AsyncClient
+from kafkaml.heartbeat import Heartbeat
 from orchestrator.builders.environment import EnvironmentBuilder
 from orchestrator.config import Settings
 from orchestrator.exceptions import SettingsError
+from orchestrator.executors.base import Executor
 from orchestrator.executors.process import ProcessExecutor
 from orchestrator.listener import EventListener
 from orchestrator.loop import ReconcileLoop
@@ -20,6 +23,8 @@ from orchestrator.topics import KafkaTopics
 
 API_TIMEOUT = timedelta(seconds=10)
 LISTENER_TIMEOUT = timedelta(seconds=5)
+
+_LOOPBACK = re.compile(r"(?<![\w.-])(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)(?![\w.-])")
 
 
 class Orchestrator:
@@ -52,26 +57,12 @@ class Orchestrator:
 @asynccontextmanager
 async def build(settings: Settings) -> AsyncIterator[Orchestrator]:
     """Build an orchestrator; what it holds open is closed at the end of the context."""
-    if settings.token is None:
-        raise SettingsError(
-            "KAFKA_ML_TOKEN is not set: the API's token of the orchestrator"
-        )
+    _check_addresses(settings)
     wake, metrics = asyncio.Event(), Metrics()
-    # The next pass is the retry; a call that waits would only make its answer older.
-    client = AsyncClient(
-        settings.url,
-        settings.token.get_secret_value(),
-        timeout=API_TIMEOUT,
-        retry_for=timedelta(),
-    )
-    async with client:
+    async with _client(settings) as client, _executor(settings) as executor:
         reconciler = Reconciler(
             api=client.workloads,
-            executor=ProcessExecutor(
-                directory=settings.workloads_directory,
-                commands=settings.commands,
-                grace=settings.stop_grace,
-            ),
+            executor=executor,
             topics=KafkaTopics(settings=settings),
             environment=EnvironmentBuilder(settings=settings),
             metrics=metrics,
@@ -81,11 +72,64 @@ async def build(settings: Settings) -> AsyncIterator[Orchestrator]:
             metrics=metrics,
             wake=wake,
             interval=settings.pass_interval,
-            heartbeat_file=settings.heartbeat_file,
+            heartbeat=Heartbeat(settings.heartbeat_file),
         )
         listener = EventListener(settings=settings, wake=wake)
         with _serving(metrics, settings.metrics_port):
             yield Orchestrator(loop=loop, listener=listener, wake=wake)
+
+
+def _client(settings: Settings) -> AsyncClient:
+    if settings.token is None:
+        raise SettingsError(
+            "KAFKA_ML_TOKEN is not set: the API's token of the orchestrator"
+        )
+    # The next pass is the retry; a call that waits would only make its answer older.
+    return AsyncClient(
+        settings.url,
+        settings.token.get_secret_value(),
+        timeout=API_TIMEOUT,
+        retry_for=timedelta(),
+    )
+
+
+def _check_addresses(settings: Settings) -> None:
+    """Refuse addresses that a container takes for its own."""
+    is_apart = settings.executor == "kubernetes" or (
+        settings.executor == "docker" and settings.docker_network != "host"
+    )
+    addresses = {
+        "KAFKA_ML_URL": settings.url,
+        "KAFKA_ML_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
+    }
+    for name, address in addresses.items():
+        if is_apart and _LOOPBACK.search(address):
+            raise SettingsError(
+                f"{name} is {address}, which a container takes for itself: with the "
+                f"executor {settings.executor} it must be an address that containers reach"
+            )
+
+
+@asynccontextmanager
+async def _executor(settings: Settings) -> AsyncIterator[Executor]:
+    """Yield the executor that the settings name; only its libraries are loaded."""
+    match settings.executor:
+        case "process":
+            yield ProcessExecutor(
+                directory=settings.workloads_directory,
+                commands=settings.commands,
+                grace=settings.stop_grace,
+            )
+        case "docker":
+            from orchestrator.executors.docker.executor import DockerExecutor
+
+            async with DockerExecutor.connect(settings=settings) as docker:
+                yield docker
+        case "kubernetes":
+            from orchestrator.executors.kubernetes.executor import KubernetesExecutor
+
+            async with KubernetesExecutor.connect(settings=settings) as kubernetes:
+                yield kubernetes
 
 
 @contextmanager

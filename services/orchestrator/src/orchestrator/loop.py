@@ -3,16 +3,17 @@
 import asyncio
 import random
 from datetime import timedelta
-from pathlib import Path
 
 import structlog
 
 from kafkaml.backoff import is_set_within
+from kafkaml.heartbeat import Heartbeat
 from orchestrator.metrics import Metrics
 from orchestrator.reconcile import Reconciler
 
 LONGEST_INTERVAL = timedelta(seconds=10)
-LAST_PASS_TIMEOUT = timedelta(seconds=20)
+LAST_PASS_TIMEOUT = timedelta(seconds=10)
+LAST_ACTIONS_TIMEOUT = timedelta(seconds=10)
 # Many events at once shall cost one pass, not one each.
 SHORTEST_INTERVAL_SECONDS = 0.1
 
@@ -23,6 +24,8 @@ class ReconcileLoop:
     """Runs a pass each interval ± 20 %, at once when woken, rarer while passes fail.
 
     `wake` is cleared when a pass begins: what happens from then on leads to the next one.
+    The heartbeat says that the loop turns, even while passes fail: to start a process
+    again does not bring back an API that is away. `last_success` says when one went well.
     """
 
     def __init__(
@@ -32,45 +35,54 @@ class ReconcileLoop:
         metrics: Metrics,
         wake: asyncio.Event,
         interval: timedelta,
-        heartbeat_file: Path | None = None,
+        heartbeat: Heartbeat,
     ) -> None:
         self._reconciler = reconciler
         self._metrics = metrics
         self._wake = wake
         self._interval = interval
-        self._heartbeat_file = heartbeat_file
+        self._heartbeat = heartbeat
         self._failures = 0
+        self._is_behind = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set (and `wake`, to notice it at once).
 
-        A pass that has begun is finished, unless it takes longer than `LAST_PASS_TIMEOUT`.
+        What has begun is finished, unless it takes longer than `LAST_PASS_TIMEOUT` and
+        `LAST_ACTIONS_TIMEOUT`.
         """
         while not stop.is_set():
             self._wake.clear()
             await _finish(asyncio.create_task(self._run_pass()), stop)
+            await self._beat()
             await is_set_within(stop, SHORTEST_INTERVAL_SECONDS)
             await is_set_within(self._wake, self._rest_seconds())
+        await self._reconciler.finish(LAST_ACTIONS_TIMEOUT)
 
     async def _run_pass(self) -> None:
+        self._is_behind = False
         try:
             with self._metrics.pass_seconds.time():
                 summary = await self._reconciler.run_pass()
-            await asyncio.to_thread(self._beat)
         except Exception as e:  # noqa: BLE001 - the loop outlives every fault
             self._failures += 1
             self._metrics.failed_passes.inc()
             logger.warning("the pass failed", error=str(e) or type(e).__name__)
         else:
             self._failures = 0
+            self._is_behind = bool(summary.postponed)
+            self._metrics.last_success.set_to_current_time()
             logger.debug("passed", wanted=summary.wanted, seen=summary.seen)
 
-    def _beat(self) -> None:
-        self._metrics.last_success.set_to_current_time()
-        if self._heartbeat_file is not None:
-            self._heartbeat_file.touch()
+    async def _beat(self) -> None:
+        try:
+            await asyncio.to_thread(self._heartbeat.beat)
+        except OSError as e:
+            logger.warning("no heartbeat", error=str(e))
 
     def _rest_seconds(self) -> float:
+        if self._is_behind:
+            return 0
         longest = max(self._interval, LONGEST_INTERVAL)
         interval = min(self._interval * (1 << min(self._failures, 16)), longest)
         return interval.total_seconds() * random.uniform(0.8, 1.2)  # noqa: S311 - jitter

@@ -3,10 +3,13 @@
 import asyncio
 import sys
 
+from pydantic import ValidationError
+from pydantic_settings import SettingsError as UnreadableSettingError
+
 from kafkaml.logging import configure_logging
 from kafkaml.signals import stop_on_signals
 from orchestrator.config import Settings
-from orchestrator.exceptions import SettingsError
+from orchestrator.exceptions import OrchestratorError, SettingsError
 from orchestrator.factory import build
 
 
@@ -17,13 +20,28 @@ async def run(settings: Settings) -> None:
         await orchestrator.run()
 
 
+def read_settings() -> Settings:
+    """Read the environment; raise `SettingsError` that names the variables at fault."""
+    try:
+        return Settings()
+    except ValidationError as e:
+        problems = [
+            f"KAFKA_ML_{'.'.join(map(str, each['loc'])).upper()}: {each['msg']}"
+            for each in e.errors(include_url=False, include_input=False)
+        ]
+        raise SettingsError("\n".join(problems)) from e
+    except UnreadableSettingError as e:
+        # Of a list or a map, which are written as JSON.
+        raise SettingsError(f"{e}: {e.__cause__}") from e
+
+
 def main() -> None:
     """Run the orchestrator with the settings of the environment."""
-    settings = Settings()
-    configure_logging(settings)
     try:
+        settings = read_settings()
+        configure_logging(settings)
         asyncio.run(run(settings))
-    except SettingsError as e:
+    except OrchestratorError as e:
         sys.exit(str(e))
 
 

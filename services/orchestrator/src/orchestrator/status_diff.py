@@ -1,29 +1,38 @@
 """Decides what the API is to be told of a workload as a whole."""
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from kafkaml.schemas.workloads import Phase, Workload
 from orchestrator.actions import ReportStatus
 from orchestrator.case import Case
 from orchestrator.executors.base import Replica
-from orchestrator.ledger import Status
+from orchestrator.ledger import Status, ToldStatus
 
 NOTICE_INTERVAL = timedelta(seconds=30)
 
 
 def decide_status(case: Case, replicas: Sequence[Replica]) -> Iterator[ReportStatus]:
-    """Return the report that is due about these replicas of the workload, if one is."""
+    """Return the report that is due about these replicas of the workload, if one is.
+
+    What this orchestrator knows nothing of is told even if all is well: a notice may be
+    left from the one before.
+    """
     if case.workload is None:
         return
     mine = [each for each in replicas if not case.is_foreign(each)]
-    status = Status(_notice(case, case.workload, mine), _ready(case, mine))
-    if status != case.ledger.status(case.name) and not _can_wait(case, status):
+    notice, ready = _notice(case, case.workload, mine), _ready(case, mine)
+    if notice is None and ready is None:
+        return
+    told = case.ledger.statuses.get(case.name)
+    before = told.status.notice if told else ""
+    status = Status(before if notice is None else notice, ready)
+    if told is None or not (status == told.status or _can_wait(status, told, case.now)):
         yield ReportStatus(case.name, 0, status=status)
 
 
-def _notice(case: Case, workload: Workload, replicas: Sequence[Replica]) -> str:
-    """Return what keeps replicas from running; while that is unclear, what was told."""
+def _notice(case: Case, workload: Workload, replicas: Sequence[Replica]) -> str | None:
+    """Return what keeps replicas from running, or None while that is unclear."""
     if not workload.replicas:
         return ""
     waiting = [each for each in replicas if _is_waiting(case, each)]
@@ -34,7 +43,7 @@ def _notice(case: Case, workload: Workload, replicas: Sequence[Replica]) -> str:
     if not replicas and case.obstacle:
         return case.obstacle
     is_running = any(each.phase is Phase.RUNNING for each in replicas)
-    return "" if is_running and not waiting else case.ledger.status(case.name).notice
+    return "" if is_running and not waiting else None
 
 
 def _is_waiting(case: Case, replica: Replica) -> bool:
@@ -60,10 +69,8 @@ def _ready(case: Case, replicas: Sequence[Replica]) -> int | None:
     return sum(each.is_ready for each in replicas) if case.is_set else None
 
 
-def _can_wait(case: Case, status: Status) -> bool:
+def _can_wait(status: Status, told: ToldStatus, now: datetime) -> bool:
     """Tell whether only the text of a notice changed: schedulers count aloud."""
-    told = case.ledger.statuses.get(case.name)
-    if told is None or not (told.status.notice and status.notice):
-        return False
+    is_text = bool(told.status.notice and status.notice)
     is_known = told.status.ready_replicas == status.ready_replicas
-    return is_known and case.now < told.at + NOTICE_INTERVAL
+    return is_text and is_known and now < told.at + NOTICE_INTERVAL

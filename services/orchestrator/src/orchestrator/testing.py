@@ -192,7 +192,8 @@ class FakeWorkloadsApi:
                 self.notices[name] = observation.message
             case Phase.RUNNING:
                 self.notices.pop(name, None)
-                self.serving[name] = set(range(observation.ready_replicas or 0))
+                if observation.ready_replicas is not None:
+                    self.serving[name] = set(range(observation.ready_replicas))
             case Phase.BLOCKED:
                 del self.workloads[name]
             case Phase.EXITED:
@@ -201,6 +202,10 @@ class FakeWorkloadsApi:
     async def put_logs(self, name: str, replica: int, content: bytes) -> None:
         self._check_current(name)
         self.logs[name, replica] = content
+
+    def told(self, phase: Phase) -> list[tuple[str, Observation]]:
+        """Return the observations of one phase, by workload, in their order."""
+        return [each for each in self.observations if each[1].phase is phase]
 
     def want(self, workload: Workload) -> None:
         self.workloads[workload.name] = workload
