@@ -79,8 +79,9 @@ class ContainerBuilder:
         return {
             "NetworkMode": self._settings.docker_network,
             "RestartPolicy": {"Name": "no"},
-            # It passes signals on, and buries what the processes of a model leave behind.
-            "Init": True,
+            # The code of a model could read the token in the environment of an init process.
+            # The trainer, which hides its own, has to be the first process.
+            "Init": False,
             **self._limits(workload),
             **self._confinement(),
             "LogConfig": {
