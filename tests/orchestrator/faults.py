@@ -80,7 +80,7 @@ class FaultyExecutor(FakeExecutor):
         await self._check(workload.name)
         if self.refusal is not None:
             raise self.refusal
-        if workload.name.rpartition("-")[0] in self._others(workload.name):
+        if self._is_another_alive(workload.name):
             self.overlaps.append(workload.name)
         await super().start(workload, replica, environment, starts=starts)
 
@@ -102,7 +102,10 @@ class FaultyExecutor(FakeExecutor):
         if name in self.broken:
             raise ExecutorError(f"{name} is broken")
 
-    def _others(self, name: str) -> list[str]:
-        """Return what other living attempts are of."""
-        names = {each.name for each in self.replicas.values() if each.is_running}
-        return [each.rpartition("-")[0] for each in (names | self.sizes.keys()) - {name}]
+    def _is_another_alive(self, name: str) -> bool:
+        subject = name.rpartition("-")[0]
+        others = {f"{subject}-{attempt}" for attempt in range(1, 10)} - {name}
+        slots = {(other, number) for other in others for number in range(4)}
+        return bool(others & self.sizes.keys()) or any(
+            self.replicas[slot].is_running for slot in slots & self.replicas.keys()
+        )

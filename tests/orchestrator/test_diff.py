@@ -297,6 +297,6 @@ def test_what_another_database_left_under_a_wanted_name_goes_first() -> None:
 def test_it_is_quick_with_ten_thousand_replicas() -> None:
     wanted = [workload(number=number) for number in range(1, 10_001)]
     seen = [Replica(each.name, 0, Phase.RUNNING) for each in wanted]
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert diff(wanted, seen, ledger=told(*wanted), now=NOW) == []
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2
