@@ -12,9 +12,18 @@ import pytest
 
 from kafkaml.config import KafkaSettings
 from kafkaml.control import TopicRange
+from kafkaml.profiles import read_profile
 from kafkaml.schemas.states import ExitCode, FailureReason
 from tests.trainer.orders import CLASSIFIER, training_order
-from tests.trainer.streams import announce, make_topic, message_of, produce, separable
+from tests.trainer.streams import (
+    INPUT_CONFIG,
+    Record,
+    announce,
+    make_topic,
+    message_of,
+    produce,
+    separable,
+)
 from trainer.config import TrainerSettings
 from trainer.run import run
 from trainer.testing import InMemoryAttempts
@@ -106,6 +115,44 @@ def test_the_result_says_what_was_measured_on_what(
     assert result.timings.total > result.timings.fit > 0
     assert result.timings.first_step >= result.timings.read > 0
     assert set(result.versions) == {"python", "tensorflow", "keras", "numpy"}
+    assert result.label_counts == {"0": 60, "1": 60, "2": 60}
+    assert result.no_report is None
+    assert result.regression is None
+
+
+def test_the_result_scores_every_class(
+    trained: tuple[int, InMemoryAttempts, Path],
+) -> None:
+    report = trained[1].accepted_result
+    assert report is not None
+    scores = report.result.classification
+    assert scores is not None
+    assert (scores.part, scores.threshold) == ("test", None)
+    assert [(each.label, each.support) for each in scores.classes] == [
+        *(("0", 20), ("1", 20), ("2", 20)),
+    ]
+    assert scores.accuracy == pytest.approx(report.result.test["accuracy"])
+    assert (scores.macro_average.f1 or 0) > 0.95
+
+
+def test_how_far_the_fit_is_was_told(
+    trained: tuple[int, InMemoryAttempts, Path],
+) -> None:
+    first = trained[1].steps[0]
+    assert (first.epoch, first.steps, first.fold) == (1, 6, None)
+    assert first.step in {4, 6}
+
+
+def test_the_artifact_holds_the_profile_of_the_training_records(
+    trained: tuple[int, InMemoryAttempts, Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "uploaded.keras"
+    path.write_bytes(trained[1].model or b"")
+    profile = read_profile(path)
+    assert profile is not None
+    assert (profile.records, profile.profiled, profile.shape) == (180, 180, [2])
+    assert profile.classes == {"0": 60, "1": 60, "2": 60}
+    assert len(profile.features) == 2
 
 
 def test_the_confusion_matrix_counts_the_test_records(
@@ -152,9 +199,99 @@ def test_a_training_that_diverges_fails_with_the_epoch(
     assert code == ExitCode.MODEL_CODE
     assert attempts.accepted_failure is not None
     assert attempts.accepted_failure.reason is FailureReason.DIVERGED
-    assert "after epoch 1" in attempts.accepted_failure.message
+    assert "after epoch 1, batch " in attempts.accepted_failure.message
     assert attempts.epochs[0].values["loss"] is None
     assert attempts.model is None
+
+
+ALL_OPTIONS = {
+    "class_weight": "balanced",
+    "mixed_precision": "mixed_float16",
+    "early_stopping": {"monitor": "val_accuracy", "patience": 2, "min_delta": 1},
+    "learning_rate": {"schedule": "CosineDecay", "initial_learning_rate": 0.05},
+    "global_clipnorm": 1.0,
+}
+
+
+def test_every_option_of_a_fit_works_with_the_others(
+    stream: Stream, settings: TrainerSettings, tmp_path: Path
+) -> None:
+    source = CLASSIFIER.replace('"softmax"', '"softmax", dtype="float32"')
+    code, attempts = stream.train(
+        settings, source=source, epochs=8, folds=2, report=False, fit=ALL_OPTIONS
+    )
+    assert code == ExitCode.ACCEPTED, attempts.accepted_failure
+    assert attempts.accepted_result is not None
+    result = attempts.accepted_result.result
+    assert result.fit is not None
+    assert (result.fit.epochs, result.fit.stopped_early) == (3, True)
+    assert result.fit.class_weight is not None
+    assert set(result.fit.class_weight) == {"0", "1", "2"}
+    assert result.cross_validation is not None
+    assert len(result.cross_validation.metrics["accuracy"].values) == 2
+    assert result.classification is None
+    assert attempts.accepted_result.confusion_matrix is not None
+    assert len(weights_of(attempts, tmp_path)) == 4
+
+
+def test_a_regression_is_told_by_its_errors(
+    kafka_bootstrap: str, topic_name: Callable[[str], str], settings: TrainerSettings
+) -> None:
+    numbers = np.random.default_rng(0).normal(size=(90, 2)).astype(np.float32)
+    records: list[Record] = [
+        (np.float32(row.sum()).tobytes(), row.tobytes()) for row in numbers
+    ]
+    topic = topic_name("data")
+    make_topic(kafka_bootstrap, topic)
+    stream = announced(
+        kafka_bootstrap,
+        topic_name("control"),
+        produce(kafka_bootstrap, topic, records),
+        input_config=INPUT_CONFIG | {"label_type": "float32"},
+        test_rate=0.5,
+    )
+    source = CLASSIFIER.replace('Dense(3, activation="softmax")', "Dense(1)")
+    source = source.replace('"sparse_categorical_crossentropy"', '"mse"')
+    source = source.replace('["accuracy"]', '["mae"]')
+    code, attempts = stream.train(settings, source=source, epochs=3)
+    assert code == ExitCode.ACCEPTED, attempts.accepted_failure
+    assert attempts.accepted_result is not None
+    result = attempts.accepted_result.result
+    assert result.regression is not None
+    assert result.regression.part == "test"
+    assert result.regression.mae == pytest.approx(result.test["mae"], rel=1e-4)
+    assert len(result.regression.outputs) == 1
+    assert (result.classification, result.no_report) == (None, None)
+    assert result.label_counts is None
+    assert attempts.accepted_result.confusion_matrix is None
+
+
+def test_a_monitor_of_validation_needs_validation_records(
+    kafka_bootstrap: str, topic_name: Callable[[str], str], settings: TrainerSettings
+) -> None:
+    topic = topic_name("data")
+    make_topic(kafka_bootstrap, topic)
+    stream = announced(
+        kafka_bootstrap,
+        topic_name("control"),
+        produce(kafka_bootstrap, topic, separable(30)),
+    )
+    code, attempts = stream.train(settings, fit={"restore_best": {}})
+    assert code == ExitCode.DATA
+    assert attempts.accepted_failure is not None
+    assert attempts.accepted_failure.reason is FailureReason.BAD_STREAM
+    assert "fit.restore_best monitors 'val_loss'" in attempts.accepted_failure.message
+    assert not attempts.epochs
+
+
+def test_an_output_of_16_bits_is_refused_before_the_stream_is_awaited(
+    stream: Stream, settings: TrainerSettings
+) -> None:
+    code, attempts = stream.train(settings, fit={"mixed_precision": "mixed_bfloat16"})
+    assert code == ExitCode.MODEL_CODE
+    assert attempts.accepted_failure is not None
+    assert "dtype='float32'" in attempts.accepted_failure.message
+    assert attempts.calls == ["order", "failure"]
 
 
 def test_a_training_that_takes_too_long_is_ended(

@@ -63,7 +63,9 @@ def serve(channel: Channel) -> None:
 
     channel.send(Ready())
     try:
-        model = build_model(build.source, seed=build.seed)
+        model = build_model(
+            build.source, seed=build.seed, mixed_precision=build.mixed_precision
+        )
         channel.send(inspect_model(model, try_saving=build.try_saving))
         train = channel.next()
         if isinstance(train, Train):

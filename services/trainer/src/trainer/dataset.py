@@ -3,7 +3,7 @@
 The trainer writes them, the child maps them into memory.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,12 +19,20 @@ class Dataset:
     """Records and labels, a row each, and which rows serve what.
 
     `features` has shape `(records, *shape of a record)`, `labels` `(records, *shape of a
-    label)`.
+    label)`. `folds` holds the fold, from 0, of each training record; it is empty if there
+    are none.
     """
 
     features: NDArray[Any]
     labels: NDArray[Any]
     parts: Split
+    folds: Indices = field(default_factory=lambda: np.empty(0, np.int64))
+
+    @property
+    def fewest_training_records(self) -> int:
+        """How many records the shortest fit has: that on all folds but the largest."""
+        largest = int(np.bincount(self.folds).max()) if len(self.folds) else 0
+        return len(self.parts.training) - largest
 
     @property
     def counts(self) -> SplitCounts:
@@ -48,7 +56,7 @@ class Dataset:
             return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
 
         parts = Split(mapped("training"), mapped("validation"), mapped("test"))
-        return cls(mapped("features"), mapped("labels"), parts)
+        return cls(mapped("features"), mapped("labels"), parts, mapped("folds"))
 
     def _arrays(self) -> dict[str, NDArray[Any] | Indices]:
         return {
@@ -57,4 +65,5 @@ class Dataset:
             "training": self.parts.training,
             "validation": self.parts.validation,
             "test": self.parts.test,
+            "folds": self.folds,
         }

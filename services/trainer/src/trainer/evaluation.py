@@ -2,19 +2,34 @@
 
 import sys
 import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from kafkaml.schemas.deployments import TrainingParameters
+from kafkaml.schemas.results import ClassificationReport, RegressionReport
 from kafkaml.schemas.trainings import ConfusionMatrix
 from trainer.batches import BatchSource
+from trainer.classification import ClassCounts
 from trainer.dataset import Dataset
-from trainer.model_inspection import label_rule
+from trainer.regression import ErrorSums
 from trainer.split import Indices
+from trainer.tasks import Classification, task_of
 
-MAX_CLASSES = 500
+VALUES_AT_ONCE = 2**23
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What predictions say about a model, or why they say nothing."""
+
+    confusion_matrix: ConfusionMatrix | None = None
+    classification: ClassificationReport | None = None
+    regression: RegressionReport | None = None
+    no_report: str | None = None
 
 
 def evaluate(
@@ -29,71 +44,58 @@ def evaluate(
     return metrics
 
 
-def confusion_matrix(
-    model: Any, source: BatchSource, dataset: Dataset, *, size: int
-) -> ConfusionMatrix | None:
-    """Count classes on the test part, else the validation, else the training part.
+def assess(
+    model: Any, source: BatchSource, dataset: Dataset, parameters: TrainingParameters
+) -> Assessment:
+    """Compare predictions with the truth, on the test part if there is one.
 
-    None for a model that is no classifier. A matrix that cannot be made is logged: it must
-    not cost the training.
+    Else on the validation, else on the training part. What cannot be told is said so and
+    logged: it must not cost the training.
     """
+    if not parameters.report and not parameters.confusion_matrix:
+        return Assessment(no_report="neither report nor confusion_matrix was asked for")
     try:
-        return _confusion_matrix(model, source, dataset, size=size)
-    except Exception:  # noqa: BLE001  # a custom model's predict may raise anything
+        return _assess(model, source, dataset, parameters)
+    except Exception as e:  # noqa: BLE001  # a custom model's predict may raise anything
         traceback.print_exc(file=sys.stderr)
-        return None
+        return Assessment(no_report=f"predicting failed: {type(e).__name__}: {e!s:.300}")
 
 
-def _confusion_matrix(
-    model: Any, source: BatchSource, dataset: Dataset, *, size: int
-) -> ConfusionMatrix | None:
+def _assess(
+    model: Any, source: BatchSource, dataset: Dataset, parameters: TrainingParameters
+) -> Assessment:
     name, part = _part(dataset)
-    outputs = model.predict(source.feature_batches(part, size=size), verbose=0)
+    outputs = _predictions(model, source, part, size=parameters.batch_size)
+    first_rows, first = next(outputs)
     labels = np.asarray(dataset.labels[part])
-    classes = classes_of(np.asarray(outputs), labels, loss=model.loss)
-    if classes is None:
-        return None
-    truth, prediction, count = classes
-    matrix = np.zeros((count, count), np.int64)
-    np.add.at(matrix, (truth, prediction), 1)
-    labels_in_order = [str(label) for label in range(count)]
-    return ConfusionMatrix(labels=labels_in_order, matrix=matrix.tolist(), part=name)
+    task = task_of(first.shape[1:], labels, loss=model.loss)
+    if isinstance(task, str):
+        return Assessment(no_report=task)
+    sums = ClassCounts(task) if isinstance(task, Classification) else ErrorSums(task)
+    sums.add(labels[first_rows], first)
+    for rows, predicted in outputs:
+        sums.add(labels[rows], predicted)
+    if isinstance(sums, ErrorSums):
+        return Assessment(regression=sums.report(name) if parameters.report else None)
+    return Assessment(
+        confusion_matrix=sums.matrix(name) if parameters.confusion_matrix else None,
+        classification=sums.report(name) if parameters.report else None,
+    )
 
 
-def classes_of(
-    outputs: NDArray[Any], labels: NDArray[Any], *, loss: Any
-) -> tuple[NDArray[np.int64], NDArray[np.int64], int] | None:
-    """Return true and predicted class of each record, and the number of classes.
-
-    `outputs` has shape `(records, classes)`, or `(records, 1)` for two classes with a
-    binary loss. None if these are not the outputs and labels of a classifier.
-    """
-    if outputs.ndim != 2 or outputs.shape[1] > MAX_CLASSES:
-        return None
-    count = outputs.shape[1]
-    flat = labels.reshape(len(labels), -1)
-    if count == 1:
-        return _two_classes(outputs[:, 0], flat, loss)
-    prediction = outputs.argmax(axis=1).astype(np.int64)
-    if label_rule(loss) == "classes" or (flat.shape[1] == 1 and labels.dtype.kind in "biu"):
-        return flat[:, 0].astype(np.int64), prediction, count
-    is_one_hot = flat.shape[1] == count and np.isin(flat, (0, 1)).all()
-    if is_one_hot and (flat.sum(axis=1) == 1).all():
-        return flat.argmax(axis=1).astype(np.int64), prediction, count
-    return None
-
-
-def _two_classes(
-    outputs: NDArray[Any], labels: NDArray[Any], loss: Any
-) -> tuple[NDArray[np.int64], NDArray[np.int64], int] | None:
-    known = keras.losses.get(loss)
-    name = getattr(known, "__name__", type(known).__name__).lower().replace("_", "")
-    if not name.startswith("binary") or labels.shape[1] != 1:
-        return None
-    if not np.isin(labels, (0, 1)).all():
-        return None
-    threshold = 0.0 if getattr(known, "from_logits", False) else 0.5
-    return labels[:, 0].astype(np.int64), (outputs > threshold).astype(np.int64), 2
+def _predictions(
+    model: Any, source: BatchSource, part: Indices, *, size: int
+) -> Iterator[tuple[slice, NDArray[Any]]]:
+    """Yield outputs with the rows of the part that they are for, not too many at once."""
+    start, count = 0, min(len(part), max(size, 1))
+    while start < len(part):
+        rows = slice(start, min(start + count, len(part)))
+        outputs = model.predict(source.feature_batches(part[rows], size=size), verbose=0)
+        outputs = np.asarray(outputs)
+        yield rows, outputs
+        start = rows.stop
+        width = max(1, int(np.prod(outputs.shape[1:])))
+        count = max(size, VALUES_AT_ONCE // width)
 
 
 def _part(dataset: Dataset) -> tuple[str, Indices]:

@@ -62,7 +62,7 @@ class OutOfMemoryError(FailedError):
 
 
 class DivergedError(FailedError):
-    """The loss is not a number after an epoch."""
+    """The loss is not a number any more."""
 
     def __init__(self, message: str) -> None:
         super().__init__(FailureReason.DIVERGED, message)

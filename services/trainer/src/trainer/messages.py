@@ -10,8 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from kafkaml.schemas.attempts import EpochReport
 from kafkaml.schemas.deployments import TrainingParameters
+from kafkaml.schemas.fit import MixedPrecision
 from kafkaml.schemas.models import ModelCheck
-from kafkaml.schemas.trainings import ConfusionMatrix
+from kafkaml.schemas.results import (
+    ClassificationReport,
+    CrossValidation,
+    FitSummary,
+    RegressionReport,
+)
+from kafkaml.schemas.trainings import ConfusionMatrix, TrainingProgress
 
 LabelRule = Literal["classes", "outputs", "any"]
 Metrics = dict[str, float | None]
@@ -38,6 +45,7 @@ class Build(Message):
     seed: int
     memory_bytes: int | None
     try_saving: bool = Field(description="see whether the model comes back from a file")
+    mixed_precision: MixedPrecision | None = None
 
 
 class Train(Message):
@@ -65,10 +73,11 @@ class Built(Message):
     labels: LabelRule
 
 
-class StepDone(Message):
-    """The first step of the first epoch is done."""
+class FitProgressed(Message):
+    """The first step of a fit is done, or a second has passed."""
 
-    kind: Literal["step_done"] = "step_done"
+    kind: Literal["fit_progressed"] = "fit_progressed"
+    report: TrainingProgress
 
 
 class EpochDone(Message):
@@ -85,7 +94,12 @@ class Trained(Message):
     training: Metrics
     validation: Metrics
     test: Metrics
+    fit: FitSummary
     confusion_matrix: ConfusionMatrix | None
+    classification: ClassificationReport | None
+    regression: RegressionReport | None
+    no_report: Annotated[str | None, Field(max_length=MAX_MESSAGE_LENGTH)]
+    cross_validation: CrossValidation | None
     fit_seconds: float = Field(ge=0)
     evaluate_seconds: float = Field(ge=0)
     versions: dict[str, str]
@@ -101,7 +115,7 @@ class Failed(Message):
 
 
 Command = Build | Train
-Report = Ready | Built | StepDone | EpochDone | Trained | Failed
+Report = Ready | Built | FitProgressed | EpochDone | Trained | Failed
 
 COMMANDS: TypeAdapter[Command] = TypeAdapter(
     Annotated[Command, Field(discriminator="kind")]

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from kafkaml.schemas.attempts import EpochReport
 from kafkaml.schemas.deployments import TrainingParameters
+from kafkaml.schemas.trainings import TrainingProgress
 from trainer.config import TrainerSettings
 from trainer.deadline import Deadline
 from trainer.exceptions import (
@@ -20,10 +21,10 @@ from trainer.messages import (
     Built,
     EpochDone,
     Failed,
+    FitProgressed,
     Message,
     Ready,
     Report,
-    StepDone,
     Train,
     Trained,
 )
@@ -68,12 +69,13 @@ class ModelProcess:
         parameters: TrainingParameters,
         *,
         deadline: Deadline,
-        on_step: Callable[[], None],
+        on_progress: Callable[[TrainingProgress], None],
         on_epoch: Callable[[EpochReport], None],
     ) -> Trained:
         """Train and return the result; raise FailedError if there is none by the deadline.
 
-        `on_step` is called after the first step, `on_epoch` after each epoch.
+        `on_progress` is called after the first step and then about once a second,
+        `on_epoch` after each epoch.
         """
         self._sandbox.send(Train(parameters=parameters))
         while True:
@@ -83,8 +85,8 @@ class ModelProcess:
                     f"the training took longer than {parameters.deadline_seconds} s: raise "
                     "deadline_seconds, or use fewer epochs or a smaller model"
                 )
-            if isinstance(report, StepDone):
-                on_step()
+            if isinstance(report, FitProgressed):
+                on_progress(report.report)
             elif isinstance(report, EpochDone):
                 on_epoch(report.report)
             else:

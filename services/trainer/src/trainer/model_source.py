@@ -8,18 +8,23 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from kafkaml.schemas.fit import MixedPrecision
 from trainer.exceptions import ModelCodeError
 
 SOURCE_NAME = "model.py"
 MODULE_NAME = "model"
 
 
-def build_model(source: str, *, seed: int) -> Any:
+def build_model(
+    source: str, *, seed: int, mixed_precision: MixedPrecision | None = None
+) -> Any:
     """Run a source and return the model that it binds to `model`, built and compiled.
 
     The same source and seed give the same weights. Raise ModelCodeError if there is no such
     model; what the source itself raises passes through.
     """
+    if mixed_precision is not None:
+        keras.config.set_dtype_policy(mixed_precision)
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
     module = run_source(source)
@@ -36,6 +41,8 @@ def build_model(source: str, *, seed: int) -> Any:
         )
     if not model.compiled:
         raise ModelCodeError("the model is not compiled: call model.compile(...)")
+    if mixed_precision is not None:
+        _check_output_types(model, mixed_precision)
     return model
 
 
@@ -49,6 +56,17 @@ def run_source(source: str) -> ModuleType:
     code = compile(source, SOURCE_NAME, "exec", dont_inherit=True)
     exec(code, vars(module))  # noqa: S102  # this is what the child is there for
     return module
+
+
+def _check_output_types(model: Any, mixed_precision: MixedPrecision) -> None:
+    """Raise ModelCodeError if outputs have 16 bits: a loss, and those served, need more."""
+    types = {str(each.dtype) for each in getattr(model, "outputs", None) or []}
+    small = types & {"float16", "bfloat16"}
+    if small:
+        raise ModelCodeError(
+            f"with fit.mixed_precision {mixed_precision!r} the model's output is "
+            f"{small.pop()}: give its last layer dtype='float32'"
+        )
 
 
 def input_shapes(model: Any) -> list[tuple[int | None, ...]] | None:

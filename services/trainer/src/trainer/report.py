@@ -14,7 +14,7 @@ from kafkaml.schemas.attempts import (
     ProgressReport,
     ResultReport,
 )
-from kafkaml.schemas.trainings import Artifact
+from kafkaml.schemas.trainings import Artifact, TrainingProgress
 from trainer.exceptions import AttemptOverError, PlatformError
 
 
@@ -50,9 +50,9 @@ class Reporter:
         with _translated_errors():
             return self._attempts.order()
 
-    def progress(self, state: str) -> None:
+    def progress(self, state: str, *, progress: TrainingProgress | None = None) -> None:
         with _translated_errors():
-            self._attempts.progress(ProgressReport(state=state))
+            self._attempts.progress(ProgressReport(state=state, progress=progress))
 
     def epoch(self, report: EpochReport) -> None:
         with _translated_errors():

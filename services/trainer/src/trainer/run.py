@@ -19,10 +19,11 @@ from trainer.exceptions import FailedError, PlatformError, TrainerError
 from trainer.messages import DATA_DIRECTORY, Build
 from trainer.model_check import check_model
 from trainer.model_process import ModelProcess
+from trainer.outcome import deliver
 from trainer.report import Attempts, Reporter
 from trainer.sandbox import Sandbox, child_environment
 from trainer.stopwatch import Stopwatch
-from trainer.training_attempt import TrainingAttempt, deliver
+from trainer.training_attempt import TrainingAttempt
 
 # Of mapped memory, which is what the limit counts, TensorFlow itself takes half of this.
 RUNTIME_BYTES = 2**30
@@ -96,6 +97,7 @@ class Work:
             seed=parameters.seed,
             memory_bytes=_limit_of(parameters.resources),
             try_saving=False,
+            mixed_precision=parameters.fit.mixed_precision,
         )
         with self._sandbox(parameters.resources) as sandbox:
             outcome = TrainingAttempt(

@@ -46,6 +46,25 @@ def split(
     return _split(order, training, training + validation)
 
 
+def fold_numbers(
+    labels: NDArray[Any], *, folds: int, strategy: SplitStrategy, seed: int
+) -> Indices:
+    """Return the fold, from 0, of each of the records with these labels.
+
+    The folds are as large as each other, but for one record. `stratified` gives each its
+    share of each label, `ordered` divides the records without mixing them.
+    """
+    count = len(labels)
+    if strategy == "ordered":
+        return np.arange(count) * folds // max(1, count)
+    generator = np.random.default_rng(seed)
+    is_stratified = strategy == "stratified"
+    order = _by_label(labels, generator) if is_stratified else generator.permutation(count)
+    numbers = np.empty(count, np.int64)
+    numbers[order] = np.arange(count) % folds
+    return numbers
+
+
 def _share(count: int, rate: float) -> int:
     return min(count, max(1, int(count * rate + 0.5))) if rate > 0 else 0
 

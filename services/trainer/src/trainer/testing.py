@@ -13,11 +13,11 @@ from kafkaml.schemas.attempts import (
     ResultReport,
 )
 from kafkaml.schemas.problems import PROBLEM_TYPE_PREFIX, Problem
-from kafkaml.schemas.trainings import Artifact
+from kafkaml.schemas.trainings import Artifact, TrainingProgress
 
 
 class InMemoryAttempts:
-    """The calls of an attempt, kept in lists.
+    """The calls of an attempt, kept in lists; the steps of a fit in one of their own.
 
     `over_after` names the first call, such as `progress:training`, from which on the
     attempt no longer counts.
@@ -29,6 +29,7 @@ class InMemoryAttempts:
         self._is_over = False
         self.calls: list[str] = []
         self.epochs: list[EpochReport] = []
+        self.steps: list[TrainingProgress] = []
         self.model: bytes | None = None
         self.accepted_result: ResultReport | None = None
         self.accepted_check: CheckReport | None = None
@@ -39,7 +40,11 @@ class InMemoryAttempts:
         return self._order
 
     def progress(self, report: ProgressReport) -> None:
-        self._call(f"progress:{report.state}")
+        if report.progress is None:
+            self._call(f"progress:{report.state}")
+        else:
+            self._check_live("step")
+            self.steps.append(report.progress)
 
     def epoch(self, report: EpochReport) -> None:
         self._call("epoch")
@@ -64,6 +69,10 @@ class InMemoryAttempts:
         self.accepted_failure = report
 
     def _call(self, name: str) -> None:
+        self._check_live(name)
+        self.calls.append(name)
+
+    def _check_live(self, name: str) -> None:
         self._is_over = self._is_over or name == self._over_after
         if self._is_over:
             raise ProblemError(
@@ -74,4 +83,3 @@ class InMemoryAttempts:
                     detail="The training was stopped.",
                 )
             )
-        self.calls.append(name)

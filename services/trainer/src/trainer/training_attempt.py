@@ -3,26 +3,31 @@
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from kafkaml.control import ControlMessage
-from kafkaml.schemas.attempts import EpochReport, ResultReport, TrainingOrder
+from kafkaml.schemas.attempts import EpochReport, TrainingOrder
+from kafkaml.schemas.fit import ClassWeights
 from kafkaml.schemas.states import FailureReason
-from kafkaml.schemas.trainings import ConfusionMatrix, Timings, TrainingResult
+from kafkaml.schemas.trainings import Timings, TrainingProgress
 from trainer.announcement import AnnouncementReader
+from trainer.background_reporter import BackgroundReporter
 from trainer.config import TrainerSettings
 from trainer.dataset import Dataset
 from trainer.deadline import Deadline
-from trainer.exceptions import ModelCodeError, StreamError
-from trainer.messages import DATA_DIRECTORY, MODEL_FILE, Built, Trained
+from trainer.demands import check_demands, with_class_weights
+from trainer.exceptions import StreamError
+from trainer.messages import DATA_DIRECTORY, Built, Trained
 from trainer.model_process import ModelProcess
+from trainer.outcome import Outcome, outcome_of
 from trainer.records import RecordCollector, Records
 from trainer.report import Reporter
-from trainer.split import Split, split
+from trainer.split import Indices, Split, fold_numbers, split
 from trainer.stopwatch import Stopwatch
 from trainer.stream import RangeReader
 from trainer.suitability import check_suitability
@@ -30,14 +35,6 @@ from trainer.suitability import check_suitability
 POLL_SECONDS = 0.5
 
 logger = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a training measured; the model is in the file `MODEL_FILE`."""
-
-    result: TrainingResult
-    confusion_matrix: ConfusionMatrix | None
 
 
 class TrainingAttempt:
@@ -74,14 +71,15 @@ class TrainingAttempt:
         self._reporter.progress("training")
         dataset = self._prepare(announced, built, deadline)
         self._stopwatch.mark("read")
-        trained = self._process.train(
-            self._parameters,
-            deadline=deadline,
-            on_step=lambda: self._stopwatch.mark("first step"),
-            on_epoch=self._report_epoch,
-        )
+        trained = self._fit(deadline)
         self._stopwatch.mark("trained")
-        return self._outcome(announced, dataset, trained)
+        return outcome_of(
+            trained,
+            dataset=dataset,
+            announced=announced,
+            timings=self._timings(trained),
+            class_weight=self._balanced_weights(),
+        )
 
     def _await_announcement(self) -> ControlMessage:
         order = self._order
@@ -106,7 +104,13 @@ class TrainingAttempt:
         logger.info("the stream is read", records=len(records.features))
         check_suitability(records, built.check, built.labels)
         parts = self._split(records, announced)
-        Dataset(records.features, records.labels, parts).save(self._data_directory)
+        folds = self._folds(records.labels[parts.training])
+        dataset = Dataset(records.features, records.labels, parts, folds)
+        check_demands(self._parameters, dataset)
+        self._parameters = with_class_weights(
+            self._parameters, records.labels[parts.training]
+        )
+        dataset.save(self._data_directory)
         return Dataset.load(self._data_directory)  # the arrays themselves are let go
 
     def _read(self, announced: ControlMessage, deadline: Deadline) -> Records:
@@ -152,15 +156,41 @@ class TrainingAttempt:
             )
         return parts
 
-    def _report_epoch(self, report: EpochReport) -> None:
-        logger.info("epoch done", epoch=report.epoch, metrics=report.values)
-        self._reporter.epoch(report)
+    def _folds(self, labels: NDArray[Any]) -> Indices:
+        wanted = self._parameters
+        if wanted.folds is None:
+            return np.empty(0, np.int64)
+        return fold_numbers(
+            labels, folds=wanted.folds, strategy=wanted.split, seed=wanted.seed
+        )
 
-    def _outcome(
-        self, announced: ControlMessage, dataset: Dataset, trained: Trained
-    ) -> Outcome:
+    def _fit(self, deadline: Deadline) -> Trained:
+        with BackgroundReporter(self._reporter) as background:
+
+            def report_progress(progress: TrainingProgress) -> None:
+                self._stopwatch.mark("first step")
+                background.progress(progress)
+
+            def report_epoch(report: EpochReport) -> None:
+                logger.info("epoch done", epoch=report.epoch, metrics=report.values)
+                background.epoch(report)
+
+            return self._process.train(
+                self._parameters,
+                deadline=deadline,
+                on_progress=report_progress,
+                on_epoch=report_epoch,
+            )
+
+    def _balanced_weights(self) -> ClassWeights | None:
+        """Return the weights that `balanced` came to, if the deployment says so."""
+        wanted = self._order.parameters.fit.class_weight
+        weights = self._parameters.fit.class_weight
+        return weights if wanted == "balanced" and isinstance(weights, dict) else None
+
+    def _timings(self, trained: Trained) -> Timings:
         watch = self._stopwatch
-        timings = Timings(
+        return Timings(
             build=watch.between("start", "built"),
             read=watch.between("announced", "read"),
             first_step=watch.between("announced", "first step"),
@@ -168,36 +198,6 @@ class TrainingAttempt:
             evaluate=trained.evaluate_seconds,
             total=watch.between("start", "trained"),
         )
-        result = TrainingResult(
-            training=trained.training,
-            validation=trained.validation,
-            test=trained.test,
-            counts=dataset.counts,
-            timings=timings,
-            stream=announced.model_dump(mode="json"),
-            input_shape=list(dataset.features.shape[1:]),
-            versions=trained.versions,
-        )
-        return Outcome(result, trained.confusion_matrix)
-
-
-def deliver(outcome: Outcome, *, directory: Path, reporter: Reporter) -> None:
-    """Upload the model and hand in the result; return once the API has accepted it.
-
-    To be called when the model's process has ended, so that nothing changes the file.
-    """
-    path = directory / MODEL_FILE
-    if path.is_symlink() or not path.is_file():
-        raise ModelCodeError(f"the model's code left no file {MODEL_FILE}")
-    artifact = reporter.artifact(path)
-    reporter.result(
-        ResultReport(
-            result=outcome.result,
-            confusion_matrix=outcome.confusion_matrix,
-            artifact_sha256=artifact.sha256,
-        )
-    )
-    logger.info("the result is accepted", model_bytes=artifact.size_bytes)
 
 
 def _either(wanted: float | None, announced: float) -> float:

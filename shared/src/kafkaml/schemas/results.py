@@ -52,8 +52,8 @@ class ClassificationReport(Resource):
     weighted_average: Scores = Field(description="every record counts alike")
 
 
-class Residuals(Resource):
-    """Percentiles of truth - prediction."""
+class Percentiles(Resource):
+    """Values that 1, 5, … of a hundred are below."""
 
     p1: float | None
     p5: float | None
@@ -62,6 +62,10 @@ class Residuals(Resource):
     p75: float | None
     p95: float | None
     p99: float | None
+
+
+class Residuals(Percentiles):
+    """Percentiles of truth - prediction."""
 
 
 class Errors(Resource):

@@ -1,0 +1,35 @@
+"""How often each class occurs."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_CLASSES = 1000
+
+
+def count_labels(labels: NDArray[Any]) -> dict[str, int] | None:
+    """Return the records of each class that occurs, by class; None if labels are none.
+
+    Classes are whole numbers from 0, or vectors with one 1 among zeros. `labels` has a row
+    for each record.
+    """
+    if not len(labels) or labels.dtype.kind not in "biuf":
+        return None
+    flat = labels.reshape(len(labels), -1)
+    numbers = flat[:, 0] if flat.shape[1] == 1 else _from_one_hot(flat)
+    if numbers is None or not _are_classes(numbers):
+        return None
+    classes, counts = np.unique(numbers.astype(np.int64), return_counts=True)
+    if len(classes) > MAX_CLASSES:
+        return None
+    return {str(label): int(count) for label, count in zip(classes, counts, strict=True)}
+
+
+def _from_one_hot(rows: NDArray[Any]) -> NDArray[Any] | None:
+    is_one_hot = np.isin(rows, (0, 1)).all() and (rows.sum(axis=1) == 1).all()
+    return rows.argmax(axis=1) if is_one_hot else None
+
+
+def _are_classes(numbers: NDArray[Any]) -> bool:
+    return bool(((numbers >= 0) & (numbers < 2**31) & (numbers == np.floor(numbers))).all())
