@@ -55,7 +55,7 @@ def test_a_wrong_option_is_refused_with_its_reason(
 
 
 def test_validation_that_is_watched_must_not_be_switched_off() -> None:
-    watched = {"fit": {"early_stopping": {}}}
+    watched: dict[str, Any] = {"fit": {"early_stopping": {}}}
     TrainingParameters.model_validate(watched)  # the stream may have a rate
     with pytest.raises(ValidationError, match="but validation_rate is 0"):
         TrainingParameters.model_validate(watched | {"validation_rate": 0})
