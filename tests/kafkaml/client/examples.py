@@ -107,6 +107,7 @@ TOKEN: Document = {
 }
 WORKLOAD: Document = {
     "name": "kafkaml-training-4-1",
+    "platform": "0f4c2d58-7b7e-4d3c-9a55-1f2e3d4c5b6a",
     "kind": "training",
     "id": 4,
     "attempt": 1,
