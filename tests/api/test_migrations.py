@@ -11,7 +11,7 @@ from api.exceptions import SchemaOutdatedError, UnavailableError
 from api.factory import create_app
 from api.migrate import migrate_when_ready
 from api.storage.database import make_engine
-from api.storage.schema import MIGRATIONS, expected_revision
+from api.storage.schema import MIGRATION_LOCK, MIGRATIONS, expected_revision
 
 
 def alembic_config(connection: Connection) -> Config:
@@ -50,6 +50,22 @@ async def test_migrating_at_the_same_time_and_again_is_harmless(postgres_url: st
         before = (await connection.execute(text("SELECT * FROM platform"))).one()
         await migrate_when_ready(settings)
         assert (await connection.execute(text("SELECT * FROM platform"))).one() == before
+    await engine.dispose()
+
+
+async def test_a_migration_may_take_longer_than_a_request(postgres_url: str) -> None:
+    settings = DatabaseSettings(
+        database_url=SecretStr(postgres_url),
+        database_wait="PT5S",
+        database_statement_timeout="PT0.2S",
+    )
+    engine = make_engine(settings_for(postgres_url))
+    async with engine.begin() as connection:
+        await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+        migrating = asyncio.create_task(migrate_when_ready(settings))
+        await asyncio.sleep(1.5)
+        assert not migrating.done()
+    await migrating
     await engine.dispose()
 
 

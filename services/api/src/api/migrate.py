@@ -2,6 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import structlog
 
@@ -13,19 +16,33 @@ from kafkaml.backoff import Backoff
 from kafkaml.config import LogSettings
 from kafkaml.logging import configure_logging
 
+# Another process may be at it, and a large table takes its time.
+LONGEST_STATEMENT = timedelta(hours=1)
+
 logger = structlog.get_logger(__name__)
 
 
 async def migrate_when_ready(settings: DatabaseSettings) -> None:
     """Wait for Postgres, then migrate; raise UnavailableError if it does not come."""
+    async with _connected(settings) as database:
+        await _wait(database, settings)
+    patient = settings.model_copy(update={"database_statement_timeout": LONGEST_STATEMENT})
+    async with (
+        _connected(patient) as database,
+        database.connection() as connection,
+        connection.begin(),
+    ):
+        await migrate(connection)
+    logger.info("migrated", revision=expected_revision())
+
+
+@asynccontextmanager
+async def _connected(settings: DatabaseSettings) -> AsyncIterator[Database]:
     database = Database(engine=make_engine(settings))
     try:
-        await _wait(database, settings)
-        async with database.connection() as connection, connection.begin():
-            await migrate(connection)
+        yield database
     finally:
         await database.dispose()
-    logger.info("migrated", revision=expected_revision())
 
 
 async def _wait(database: Database, settings: DatabaseSettings) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 # Migrations belong to the package, so that they are found wherever it is installed.
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
-_MIGRATION_LOCK = 0x6B61666D
+MIGRATION_LOCK = 0x6B61666D
 
 
 def expected_revision() -> str:
@@ -33,8 +33,7 @@ async def found_revision(connection: AsyncConnection) -> str | None:
 
 async def migrate(connection: AsyncConnection) -> None:
     """Bring the schema to the newest revision; only one process does so at a time."""
-    await connection.execute(text("SET statement_timeout = 0"))
-    await connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
+    await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
     await connection.run_sync(_upgrade)
 
 
