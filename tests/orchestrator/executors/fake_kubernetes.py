@@ -96,7 +96,7 @@ class FakeCluster:
         ended = {"terminated": end | {"finishedAt": self._now()}}
         if pod["spec"]["restartPolicy"] == "Always":
             name = pod["metadata"]["name"]
-            self.previous_logs[name] = self.logs.pop(name, b"")
+            self.previous_logs[name], self.logs[name] = self.logs[name], b""
             container |= {"lastState": ended, "restartCount": container["restartCount"] + 1}
             container["state"] = {"running": {"startedAt": self._now()}}
         else:

@@ -3,8 +3,6 @@
 import asyncio
 import copy
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,7 +58,10 @@ class Fault:
 
 @dataclass
 class FakeApiServer:
-    """Serves a cluster; `page_size` is the most that one answer lists."""
+    """Serves a cluster; `page_size` is the most that one answer lists.
+
+    A watch from before `oldest_revision` is too old, and a deaf server's never say a thing.
+    """
 
     cluster: FakeCluster
     faults: list[Fault] = field(default_factory=list)
@@ -69,10 +70,12 @@ class FakeApiServer:
     token: str = TOKEN
     page_size: int = 2
     oldest_revision: int = 0
+    watches: int = 0
+    is_deaf: bool = False
     port: int = 0
+    _runner: web.AppRunner | None = None
 
-    @asynccontextmanager
-    async def serving(self) -> AsyncIterator[None]:
+    async def start(self) -> None:
         """Serve, at the same port each time."""
         application = web.Application(middlewares=[self._guard])
         for root in ROOTS:
@@ -85,15 +88,16 @@ class FakeApiServer:
         application.router.add_get("/api/v1/{plural:nodes}", self._list)
         pod_log = "/api/v1/namespaces/{namespace}/{plural:pods}/{name}/log"
         application.router.add_get(pod_log, self._log)
-        runner = web.AppRunner(application, shutdown_timeout=0.1)
-        await runner.setup()
-        try:
-            site = web.TCPSite(runner, "127.0.0.1", self.port)
-            await site.start()
-            self.port = runner.addresses[0][1]
-            yield
-        finally:
-            await runner.cleanup()
+        self._runner = web.AppRunner(application, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Refuse connections from now on, and cut those that are open."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
 
     def kubeconfig(self, token: str = TOKEN) -> str:
         """Return a configuration file for clients of this server."""
@@ -146,8 +150,11 @@ class FakeApiServer:
         return web.json_response({"kind": "List", "metadata": metadata, "items": items})
 
     async def _watch(self, request: web.Request) -> web.StreamResponse:
+        self.watches += 1
         response = web.StreamResponse()
         await response.prepare(request)
+        if self.is_deaf:
+            await asyncio.sleep(3600)
         revision = int(request.query["resourceVersion"])
         if revision < self.oldest_revision:
             status = {"kind": "Status", "code": 410, "reason": "Expired"}

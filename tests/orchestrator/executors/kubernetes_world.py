@@ -36,6 +36,7 @@ class KubernetesWorld:
     clock: Clock
     cluster: FakeCluster
     server: FakeApiServer
+    kubeconfig: Path
     stack: AsyncExitStack
     api: FaultyApi = field(default_factory=FaultyApi)
     topics: FakeTopics = field(default_factory=FakeTopics)
@@ -101,8 +102,9 @@ async def kubernetes_world(
     cluster = FakeCluster(clock)
     async with AsyncExitStack() as stack:
         server = FakeApiServer(cluster)
-        await stack.enter_async_context(server.serving())
+        await server.start()
+        stack.push_async_callback(server.stop)
         kubeconfig = folder / "kubeconfig"
         kubeconfig.write_text(server.kubeconfig())
         monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-        yield KubernetesWorld(clock, cluster, server, stack)
+        yield KubernetesWorld(clock, cluster, server, kubeconfig, stack)

@@ -1,5 +1,6 @@
 """The executor for a cluster: checks and trainings are Jobs, inferences are sets."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from orchestrator.executors.kubernetes.resources import resource_of
 from orchestrator.executors.kubernetes.set_size import SetSize
 from orchestrator.executors.kubernetes.starter import WorkloadStarter
 from orchestrator.executors.kubernetes.unfinished_starts import UnfinishedStarts
+from orchestrator.executors.kubernetes.watcher import ClusterWatcher
 
 
 class KubernetesExecutor:
@@ -63,6 +65,10 @@ class KubernetesExecutor:
             namespace=settings.kubernetes_namespace
         ) as client:
             yield cls(client=client, settings=settings)
+
+    def watcher(self, wake: asyncio.Event) -> ClusterWatcher:
+        """Return what sets `wake` when something has changed, if it is run."""
+        return ClusterWatcher(client=self._client, wake=wake)
 
     async def list(self) -> Sequence[Replica]:
         look = await self._cluster.look()

@@ -3,7 +3,14 @@
 from datetime import datetime
 
 from orchestrator.executors.kubernetes.resources import Manifest
-from orchestrator.pods.status import condition, created_at, main_container, part, time_of
+from orchestrator.pods.status import (
+    Document,
+    condition,
+    created_at,
+    main_container,
+    part,
+    time_of,
+)
 
 
 def has_ended(pod: Manifest) -> bool:
@@ -15,7 +22,7 @@ def has_ended(pod: Manifest) -> bool:
     return is_once and "terminated" in part(main_container(pod), "state")
 
 
-def is_terminating(item: Manifest) -> bool:
+def is_terminating(item: Document) -> bool:
     """Tell whether the pod, or any other object, is being deleted."""
     return part(item, "metadata").get("deletionTimestamp") is not None
 
