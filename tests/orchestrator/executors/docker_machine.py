@@ -19,11 +19,14 @@ from orchestrator.executors.docker.engine import Engine
 from orchestrator.executors.docker.executor import ABANDONED_AFTER, DockerExecutor
 from orchestrator.executors.docker.stops import Stops
 
+# It runs what a test says, or else says what it was started for.
 DOCKERFILE = b"""
 FROM python:3.11-slim
+ENV SCRIPT="print('ran', os.environ['KAFKA_ML_WORKLOAD'])"
 CMD ["python", "-u", "-c", "import os; exec(os.environ['SCRIPT'])"]
 """
-PATIENCE_SECONDS = 30
+GRACE = timedelta(seconds=4)
+PATIENCE_SECONDS = 60
 
 
 def docker(*arguments: str, stdin: bytes = b"") -> str:
@@ -100,7 +103,7 @@ def docker_machine(image: str) -> Iterator[DockerMachine]:
             docker_temporary_bytes=16 * 2**20,
             trainer_image=image,
             inferencer_image=image,
-            stop_grace=timedelta(seconds=3),
+            stop_grace=GRACE,
         )
     )
     try:

@@ -12,6 +12,8 @@ from kafkaml.schemas.deployments import Resources
 from kafkaml.schemas.states import FailureReason
 from kafkaml.schemas.workloads import Phase, WorkloadKind
 from orchestrator.builders.container import LOG_FILE_BYTES
+from orchestrator.builders.environment import EnvironmentBuilder
+from orchestrator.config import Settings
 from orchestrator.exceptions import (
     ExecutorError,
     StartRefusedError,
@@ -20,9 +22,14 @@ from orchestrator.exceptions import (
 )
 from orchestrator.executors.base import MAX_LOG_BYTES
 from orchestrator.executors.docker.executor import DockerExecutor
+from orchestrator.metrics import Metrics
+from orchestrator.reconcile import Reconciler
+from orchestrator.testing import FakeTopics, FakeWorkloadsApi
 
 from ..builders import PLATFORM, workload  # noqa: TID252 - tests of one package
 from .docker_machine import (
+    GRACE,
+    PATIENCE_SECONDS,
     DockerMachine,
     built_image,
     docker,
@@ -35,6 +42,7 @@ from .docker_machine import (
 pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker")]
 
 TRAINING = workload()
+GRACE_SECONDS = GRACE.total_seconds()
 SLEEP = "import time; print('ready'); time.sleep(60)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEP
 POLITE = (
@@ -69,8 +77,8 @@ async def start(executor: DockerExecutor, script: str, *, starts: int = 0) -> No
     [
         ("", 0),
         ("raise SystemExit(3)", 3),
-        ("import os; os.kill(os.getpid(), 15)", 143),
-        ("import os; os.kill(os.getpid(), 11)", 139),
+        ("raise SystemExit(143)", 143),
+        ("import ctypes; ctypes.string_at(0)", 139),
         ("import os; os._exit(255)", 255),
     ],
 )
@@ -203,7 +211,7 @@ async def test_too_much_memory_ends_with_a_reason(executor: DockerExecutor) -> N
 
 
 async def test_what_it_says_itself_counts_more_than_a_child_that_was_killed(
-    executor: DockerExecutor,
+    machine: DockerMachine, executor: DockerExecutor
 ) -> None:
     script = """
 import subprocess, sys
@@ -213,11 +221,19 @@ raise SystemExit(3 if subprocess.run(child).returncode == -9 else 1)
     await executor.start(workload(memory="64Mi"), 0, {"SCRIPT": script})
     replica = await ended(executor)
     assert (replica.exit_code, replica.reason) == (3, None)
+    [container] = machine.containers()
+    assert machine.inspect(container)["State"]["OOMKilled"]
 
 
-async def test_too_much_cpu_time_ends_with_a_reason(executor: DockerExecutor) -> None:
-    await executor.start(workload(cpu_seconds=1), 0, {"SCRIPT": "while True: pass"})
-    assert (await ended(executor)).reason == FailureReason.DEADLINE
+async def test_code_that_computes_for_ever_is_ended(executor: DockerExecutor) -> None:
+    script = """
+import signal, subprocess, sys
+code = subprocess.run([sys.executable, "-c", "while True: pass"]).returncode
+print(signal.Signals(-code).name)
+"""
+    await executor.start(workload(cpu_seconds=1), 0, {"SCRIPT": script})
+    await ended(executor)
+    assert await executor.log(TRAINING.name, 0) == b"SIGXCPU\n"
 
 
 async def test_stop_lets_it_end_by_itself(executor: DockerExecutor) -> None:
@@ -237,11 +253,11 @@ async def test_stop_kills_what_does_not_end_and_keeps_nobody_waiting(
     begin = time.monotonic()
     await executor.stop(TRAINING.name, 0)
     await executor.stop(TRAINING.name, 0)
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < GRACE_SECONDS
     replica = await ended(executor)
-    assert 2 < time.monotonic() - begin < 10
+    assert time.monotonic() - begin >= GRACE_SECONDS
     assert (replica.exit_code, replica.reason) == (137, None)
-    assert "within 3 s of SIGTERM" in replica.message
+    assert "within 4 s of SIGTERM" in replica.message
 
 
 async def test_a_stop_goes_on_after_the_death_of_the_orchestrator(
@@ -269,16 +285,14 @@ asyncio.run(main())
     )
     assert orchestrator.stdout is not None
     assert await orchestrator.stdout.readline() == b"asked\n"
-    begin = time.monotonic()
     orchestrator.send_signal(signal.SIGKILL)
     await orchestrator.wait()
     assert [each.phase for each in await executor.list()] == [Phase.RUNNING]
     assert (await ended(executor)).exit_code == 137
-    assert 1 < time.monotonic() - begin < 10
 
 
 async def test_a_log_has_both_streams_and_its_revision_grows_with_it(
-    executor: DockerExecutor,
+    machine: DockerMachine, executor: DockerExecutor
 ) -> None:
     script = """
 import signal, sys
@@ -292,7 +306,7 @@ signal.sigwait({signal.SIGUSR1})
     await logged(executor, TRAINING, b"one\n")
     [first] = await executor.list()
     assert await executor.list() == [first]
-    [container] = docker("ps", "--quiet", "--filter", f"name={TRAINING.name}").split()
+    [container] = machine.containers()
     docker("kill", "--signal", "HUP", container)
     await logged(executor, TRAINING, b"one\ntwo\n")
     [second] = await executor.list()
@@ -408,6 +422,46 @@ async def test_a_network_that_is_not_there_is_an_error_that_may_pass(
     assert not docker("ps", "--all", "--quiet", "--filter", f"ancestor={image}").split()
 
 
+def reconciler(api: FakeWorkloadsApi, executor: DockerExecutor) -> Reconciler:
+    return Reconciler(
+        api=api,
+        executor=executor,
+        topics=FakeTopics(),
+        environment=EnvironmentBuilder(settings=Settings()),
+        metrics=Metrics(),
+    )
+
+
+async def test_a_reconciler_takes_a_workload_through_its_life(
+    machine: DockerMachine, executor: DockerExecutor
+) -> None:
+    api = FakeWorkloadsApi()
+    api.want(TRAINING)
+    passes = reconciler(api, executor)
+    await passes.run_pass()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while machine.containers():
+        assert time.monotonic() < deadline, api.observations
+        await passes.run_pass()
+    assert api.logs[TRAINING.name, 0] == f"ran {TRAINING.name}\n".encode()
+    assert api.observations[-1][1].exit_code == 0
+
+
+async def test_a_reconciler_reports_an_image_that_is_not_there_at_once(
+    machine: DockerMachine,
+) -> None:
+    settings = machine.settings.model_copy(update={"trainer_image": "kafka-ml-test/none:1"})
+    api = FakeWorkloadsApi()
+    api.want(TRAINING)
+    async with DockerExecutor.connect(settings=settings) as executor:
+        passes = reconciler(api, executor)
+        for _ in range(2):
+            await passes.run_pass()
+    _, observation = api.observations[-1]
+    assert (observation.phase, observation.reason) == (Phase.BLOCKED, "image")
+    assert "kafka-ml-test/none:1" in observation.message
+
+
 async def test_containers_of_others_are_not_seen_and_not_touched(
     executor: DockerExecutor, image: str
 ) -> None:
@@ -440,6 +494,7 @@ async def test_it_runs_without_root_privileges_or_a_place_to_write_but_tmp(
 import os, pathlib, resource
 lines = pathlib.Path("/proc/self/status").read_text().splitlines()
 status = dict(line.split(":", 1) for line in lines)
+print("process", os.getpid())
 print("user", os.getuid(), os.getgid())
 for name in ("CapEff", "CapPrm", "CapBnd"):
     print(name, int(status[name], 16))
@@ -458,6 +513,7 @@ except OSError as e:
     assert (await ended(executor)).exit_code == 0
     log = (await executor.log(TRAINING.name, 0)).decode()
     assert log.splitlines() == [
+        "process 1",
         "user 10001 10001",
         "CapEff 0",
         "CapPrm 0",
@@ -485,22 +541,6 @@ for family in (socket.AF_INET, socket.AF_PACKET):
     await start(executor, script)
     await ended(executor)
     assert await executor.log(TRAINING.name, 0) == b"refused\nrefused\n"
-
-
-async def test_what_it_leaves_behind_is_ended_with_it(
-    machine: DockerMachine, executor: DockerExecutor
-) -> None:
-    script = """
-import os, time
-if not os.fork():
-    os.setsid()
-    time.sleep(60)
-print("ready")
-"""
-    await start(executor, script)
-    assert (await ended(executor)).exit_code == 0
-    [container] = machine.containers()
-    assert machine.inspect(container)["State"]["Pid"] == 0
 
 
 async def test_containers_find_each_other_by_the_network(

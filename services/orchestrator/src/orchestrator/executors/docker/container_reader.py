@@ -21,7 +21,6 @@ _SAID_BY_ITSELF = {
     ExitCode.DRAINED,
 }
 _KILLED = 137
-_OUT_OF_CPU_TIME = 152
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +90,6 @@ def _end_of(seen: Inspected, killed_message: str) -> dict[str, Any]:
         limit = f"{seen.memory_bytes / 2**20:.0f} MiB"
         text = f"The limit is {limit}; files that it wrote to /tmp count."
         return end | {"reason": FailureReason.OOM.value, "message": text}
-    if seen.exit_code == _OUT_OF_CPU_TIME:
-        return end | {"reason": FailureReason.DEADLINE.value}
     if seen.exit_code == _KILLED and killed_message:
         return end | {"message": killed_message}
     return end

@@ -16,8 +16,8 @@ from orchestrator.executors.docker.answers import Inspected, Listed, nanoseconds
 
 CALL_TIMEOUT = timedelta(seconds=20)
 
-# The engine cuts lines at 16 KiB, and a log is a few MiB in all.
-_LOG_LINES = 20_000
+# Lines come one by one: more of them keep the orchestrator busy for too long.
+_LOG_LINES = 10_000
 
 
 class Engine:
