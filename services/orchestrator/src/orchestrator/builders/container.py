@@ -79,8 +79,8 @@ class ContainerBuilder:
         return {
             "NetworkMode": self._settings.docker_network,
             "RestartPolicy": {"Name": "no"},
-            # The code of a model could read the token in the environment of an init process.
-            # The trainer, which hides its own, has to be the first process.
+            # An init process would show its environment, with the token, to the code of a
+            # model. The trainer hides its own.
             "Init": False,
             **self._limits(workload),
             **self._confinement(),
