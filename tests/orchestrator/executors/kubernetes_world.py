@@ -11,6 +11,7 @@ import pytest
 
 from kafkaml.exceptions import ClientError
 from orchestrator.builders.environment import EnvironmentBuilder
+from orchestrator.builders.manifests import ManifestBuilder
 from orchestrator.config import Settings
 from orchestrator.exceptions import ExecutorError
 from orchestrator.executors.kubernetes.client import KubernetesClient
@@ -49,8 +50,12 @@ class KubernetesWorld:
         return await self.stack.enter_async_context(connecting)
 
     async def executor(self, settings: Settings | None = None) -> KubernetesExecutor:
+        settings = settings or Settings()
         return KubernetesExecutor(
-            client=await self.client(), settings=settings or Settings(), clock=self.clock
+            client=await self.client(),
+            manifests=ManifestBuilder(settings=settings),
+            keda_max_replicas=settings.kubernetes_keda_max_replicas,
+            clock=self.clock,
         )
 
     async def orchestrator(self) -> Reconciler:

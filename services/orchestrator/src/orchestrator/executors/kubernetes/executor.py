@@ -37,23 +37,22 @@ class KubernetesExecutor:
         self,
         *,
         client: KubernetesClient,
-        settings: Settings,
+        manifests: ManifestBuilder,
+        keda_max_replicas: int | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        most = settings.kubernetes_keda_max_replicas
-        size, unfinished = SetSize(most=most), UnfinishedStarts()
+        size, unfinished = SetSize(most=keda_max_replicas), UnfinishedStarts()
         self._client = client
-        self._clock = clock
         self._logs = ReplicaLogs()
         self._log_reader = LogReader(client=client)
         self._cluster = ClusterReader(client=client, clock=clock)
         self._reader = ReplicaReader(logs=self._logs, unfinished=unfinished, size=size)
         self._starter = WorkloadStarter(
             client=client,
-            manifests=ManifestBuilder(settings=settings),
+            manifests=manifests,
             size=size,
             unfinished=unfinished,
-            is_autoscaled=most is not None,
+            is_autoscaled=keda_max_replicas is not None,
         )
         self._seen: dict[str, WorkloadObjects] = {}
 
@@ -64,7 +63,11 @@ class KubernetesExecutor:
         async with KubernetesClient.connect(
             namespace=settings.kubernetes_namespace
         ) as client:
-            yield cls(client=client, settings=settings)
+            yield cls(
+                client=client,
+                manifests=ManifestBuilder(settings=settings),
+                keda_max_replicas=settings.kubernetes_keda_max_replicas,
+            )
 
     def watcher(self, wake: asyncio.Event) -> ClusterWatcher:
         """Return what sets `wake` when something has changed, if it is run."""
