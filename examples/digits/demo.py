@@ -44,6 +44,8 @@ MODELS = Path(__file__).parent / "models"
 ACCURACY = 0.95
 TRAINING_SECONDS = 300
 ANSWER_SECONDS = 120
+# Of each workload: two fit beside the platform on a node with two CPUs.
+RESOURCES = {"cpu": "500m", "memory": "1Gi"}
 SCRIPTS = Path(sys.executable).parent
 
 
@@ -65,10 +67,13 @@ class Digits:
         return cls(images[:kept], labels[:kept]), cls(images[kept:], labels[kept:])
 
 
-def use_platform() -> None:
-    """Start the platform of this machine unless the environment names another."""
+def use_platform() -> bool:
+    """Start the platform of this machine unless the environment names another.
+
+    Return whether it was started.
+    """
     if "KAFKA_ML_URL" in os.environ:
-        return
+        return False
     local = SCRIPTS / "kafkaml-local"
     if subprocess.run([local, "up"], check=False).returncode:  # noqa: S603  our own program
         raise CheckFailedError("the platform did not start")
@@ -76,6 +81,7 @@ def use_platform() -> None:
     for line in shown.splitlines():
         name, _, value = line.removeprefix("export ").partition("=")
         os.environ[name] = value.strip("'\"")
+    return True
 
 
 def define_models(client: Client) -> list[Model]:
@@ -175,6 +181,7 @@ def deploy_inference(client: Client, training: Training) -> Inference:
         replicas=2,
         input_topic=f"{name}-in",
         output_topic=f"{name}-out",
+        resources=RESOURCES,
     )
     with console.status("   two replicas start and load the model"):
         deadline = time.monotonic() + TRAINING_SECONDS
@@ -215,6 +222,7 @@ def train(client: Client, configuration_id: int, digits: Digits) -> tuple[Traini
         epochs=30,
         seed=7,
         split="stratified",
+        resources=RESOURCES,
     )
     done(
         f"deployment {deployment.id} with trainings {[t.id for t in deployment.trainings]}"
@@ -260,7 +268,11 @@ def send_again(client: Client, configuration_id: int, first: int, topic: str) ->
     """Train other parameters on the recorded stream, without producing a record."""
     before = end_offsets(topic)
     deployment = client.deployments.create(
-        configuration_id=configuration_id, batch_size=64, epochs=15, seed=8
+        configuration_id=configuration_id,
+        batch_size=64,
+        epochs=15,
+        seed=8,
+        resources=RESOURCES,
     )
     source = next(iter(client.datasources.list(deployment_id=first)))
     client.datasources.send(source.id, deployment_id=deployment.id)
@@ -275,7 +287,7 @@ def send_again(client: Client, configuration_id: int, first: int, topic: str) ->
 
 def main() -> None:
     """Run every step; raise CheckFailedError at the first check that does not hold."""
-    use_platform()
+    is_ours = use_platform()
     started = time.monotonic()
     digits, held_back = Digits.split(rate=0.2, seed=1)
     with Client() as client:
@@ -293,7 +305,7 @@ def main() -> None:
         send_again(client, configuration_id, best.deployment_id, topic)
         done(f"all of it took {time.monotonic() - started:.0f} s")
     console.print()
-    console.print(farewell(os.environ["KAFKA_ML_URL"]))
+    console.print(farewell(os.environ["KAFKA_ML_URL"], is_ours=is_ours))
 
 
 if __name__ == "__main__":

@@ -123,13 +123,10 @@ def confusion(matrix: ConfusionMatrix, model_name: str) -> Table:
     return table
 
 
-def farewell(url: str) -> Panel:
-    """Say where to go on."""
-    return Panel.fit(
-        "Every check held.\n\n"
-        f"Look around   {url}/docs\n"
-        'Use it        eval "$(uv run kafkaml-local env)"\n'
-        "Stop it       make down",
-        title="Kafka-ML",
-        border_style="green",
-    )
+def farewell(url: str, *, is_ours: bool) -> Panel:
+    """Say where to go on; `is_ours` if the demo has started the platform."""
+    text = f"Every check held.\n\nLook around   {url}/docs"
+    if is_ours:
+        text += '\nUse it        eval "$(uv run kafkaml-local env)"'
+        text += "\nStop it       make down"
+    return Panel.fit(text, title="Kafka-ML", border_style="green")
