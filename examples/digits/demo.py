@@ -45,7 +45,7 @@ ACCURACY = 0.95
 TRAINING_SECONDS = 300
 ANSWER_SECONDS = 120
 # Of each workload: two fit beside the platform on a node with two CPUs.
-RESOURCES = {"cpu": "500m", "memory": "1Gi"}
+RESOURCES = {"cpu": "500m", "memory": "1536Mi"}
 SCRIPTS = Path(sys.executable).parent
 
 
