@@ -117,5 +117,5 @@ def _run(
         text=True,
         timeout=timeout,
         cwd=ROOT,
-        env=inherited | environment,
+        env={**inherited, **environment},
     )
