@@ -228,19 +228,20 @@ async def test_a_log_that_cannot_be_read_holds_up_a_report_only_for_a_while(
 
 async def test_what_does_not_start_is_no_obstacle_to_anything_else(world: World) -> None:
     reconciler = world.another(patience=timedelta(seconds=0.05))
-    world.executor.slow = {f"kafkaml-training-{number}-1" for number in range(1, 51)}
     for number in range(1, 51):
         world.api.want(workload(number=number))
+    world.executor.slow = set(world.api.workloads)
+    summary = await reconciler.run_pass()
+    assert len(summary.postponed) == 50 - STARTS_AT_ONCE
     unwanted = Replica("kafkaml-training-99-1", 0, Phase.RUNNING)
     world.executor.replicas[unwanted.name, 0] = unwanted
     summary = await reconciler.run_pass()
-    assert [type(action) for action in summary.done] == [StopReplica]
-    assert len(summary.postponed) == 50 - STARTS_AT_ONCE
-    del world.executor.replicas[unwanted.name, 0]
+    assert summary.done == (StopReplica(unwanted.name, 0),)
     world.executor.may_go_on.set()
     await reconciler.finish(HOUR)
+    assert len(world.executor.started) == STARTS_AT_ONCE
     await reconciler.run_pass()
-    assert len(world.executor.started) == len(set(world.executor.started)) == 50
+    assert len(world.running()) == len(world.api.tokens) == 50
 
 
 async def test_what_is_being_done_is_not_done_again_by_the_next_pass(
@@ -287,6 +288,38 @@ async def test_the_number_that_serves_is_right_after_one_has_ended(world: World)
     world.executor.end(INFERENCE.name, 1, exit_code=137)
     await world.passes(2)
     assert len(world.api.serving[INFERENCE.name]) == 2
+
+
+async def test_how_many_serve_and_what_the_others_wait_for_are_both_told(
+    world: World,
+) -> None:
+    world.executor.keeps_sets = True
+    world.api.want(INFERENCE)
+    await world.passes()
+    world.executor.change(INFERENCE.name, 0, is_ready=True)
+    world.executor.change(INFERENCE.name, 1, phase=Phase.PENDING, message="no room")
+    await world.passes()
+    assert world.api.serving == {INFERENCE.name: {0}}
+    assert world.api.notices == {INFERENCE.name: "no room"}
+    world.executor.change(INFERENCE.name, 1, is_ready=True)
+    await world.passes()
+    assert world.api.serving == {INFERENCE.name: {0, 1}}
+    assert not world.api.notices
+
+
+async def test_an_old_trouble_is_not_told_of_an_end(world: World) -> None:
+    inference = workload(WorkloadKind.INFERENCE)
+    world.api.want(inference)
+    world.executor.broken = {inference.name}
+    await world.passes(2)
+    assert world.api.notices
+    world.executor.broken = set()
+    world.clock.advance(timedelta(seconds=10))
+    await world.passes(2)
+    world.executor.end(inference.name, exit_code=1, at=world.clock.now)
+    await world.passes(2)
+    assert not world.running()
+    assert not world.api.notices
 
 
 async def test_its_figures_are_there_for_prometheus(world: World) -> None:

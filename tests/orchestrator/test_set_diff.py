@@ -51,6 +51,12 @@ def test_a_set_is_not_held_by_the_end_of_an_earlier_attempt() -> None:
     assert [each.name for each in starts] == [NAME]
 
 
+def test_the_next_attempt_waits_for_a_set_even_if_all_its_replicas_have_ended() -> None:
+    earlier = Replica("kafkaml-inference-1-0", 0, Phase.EXITED, size=1)
+    starts = [each for each in decide([earlier]) if isinstance(each, StartReplica)]
+    assert starts == []
+
+
 def test_the_number_of_ready_replicas_is_told_when_it_changes() -> None:
     assert decide(READY) == [report(2)]
     assert decide(READY, told(1)) == [report(2)]
@@ -75,6 +81,18 @@ def test_an_end_is_told_once_and_its_controller_starts_it_again() -> None:
 def test_one_that_waits_is_a_notice_beside_those_that_are_ready() -> None:
     waiting = Replica(NAME, 1, Phase.PENDING, size=2, message="no room")
     assert decide([READY[0], waiting]) == [report(1, "no room")]
+
+
+def test_another_number_is_told_at_once_whatever_the_notice() -> None:
+    waiting = Replica(NAME, 1, Phase.PENDING, size=2, message="no room, 2 nodes")
+    assert decide([READY[0], waiting], told(1, "no room")) == []
+    assert decide([READY[0], waiting], told(2, "no room")) == [report(1, waiting.message)]
+
+
+def test_a_notice_stays_while_one_still_waits_without_a_word() -> None:
+    waiting = Replica(NAME, 1, Phase.PENDING, size=2)
+    assert decide([READY[0], waiting], told(1, "no room")) == []
+    assert decide(READY, told(1, "no room")) == [report(2)]
 
 
 def test_one_that_is_blocked_does_not_end_a_set_that_may_serve() -> None:

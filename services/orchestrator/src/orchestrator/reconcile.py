@@ -86,7 +86,7 @@ class Reconciler:
         now = self._clock()
         self._ledger.keep_only(seen, {workload.name for workload in wanted})
         actions = diff(wanted, seen, ledger=self._ledger, now=now)
-        self._backoff.keep_only({action.slot for action in actions} | busy)
+        self._backoff.keep_only({action.slot for action in actions})
         groups = in_turn(
             (action for action in actions if action.slot not in busy),
             ledger=self._ledger,
