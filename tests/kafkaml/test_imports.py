@@ -24,6 +24,7 @@ def test_other_names_are_not() -> None:
     ("module", "absent"),
     [
         ("kafkaml", {"tensorflow", "keras", "numpy", "confluent_kafka", "pydantic"}),
+        ("kafkaml.formats", {"numpy", "confluent_kafka", "httpx"}),
         ("kafkaml.records", {"tensorflow", "keras", "confluent_kafka", "httpx", "pandas"}),
         ("kafkaml.sinks", {"tensorflow", "keras", "pandas", "httpx"}),
         ("kafkaml.client", {"tensorflow", "keras", "pandas"}),

@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from kafkaml.exceptions import FormatError, PredictionError, TopicError, WaitTimeoutError
+from kafkaml.formats import RawFormat
 from kafkaml.predictor import StreamPredictor
 from kafkaml.records.raw import RawCodec
 
@@ -174,7 +175,7 @@ def test_topics_that_are_not_there_are_named(
     predictor = StreamPredictor(
         input_topic=absent,
         output_topic=absent,
-        codec=RawCodec(np.dtype("<f4"), (2,)),
+        codec=RawCodec(RawFormat("<f4", (2,))),
         bootstrap_servers=kafka_bootstrap,
         timeout=timedelta(seconds=1),
     )

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kafkaml.exceptions import FormatError
+from kafkaml.formats import AvroFormat
 from kafkaml.records import feature_codec
 from kafkaml.records.avro import AvroCodec
 
@@ -23,6 +24,10 @@ NUMBERS: dict[str, st.SearchStrategy[Any]] = {
     "double": st.floats(allow_nan=False),
     "enum": st.sampled_from(SYMBOLS),
 }
+
+
+def avro_codec(schema: Any) -> AvroCodec:
+    return AvroCodec(AvroFormat.from_config({"data_scheme": schema}, "data_scheme"))
 
 
 def record_of(*types: Any) -> dict[str, Any]:
@@ -65,7 +70,7 @@ def test_flat_records_are_read_as_fastavro_wrote_them(
     batch: tuple[dict[str, Any], list[dict[str, Any]]],
 ) -> None:
     schema, records = batch
-    codec = AvroCodec(schema)
+    codec = avro_codec(schema)
     values = written(schema, *records)
     decoded = codec.decode(values)
     assert not decoded.bad
@@ -91,7 +96,7 @@ def test_flat_rows_are_written_as_fastavro_writes_them(
     if not records or (not whole and "long" in kinds):
         return
     rows = table.astype(np.int64 if whole else np.float64)
-    assert AvroCodec(schema).encode(rows) == written(schema, *records)
+    assert avro_codec(schema).encode(rows) == written(schema, *records)
 
 
 @given(flat_batches(), st.data())
@@ -113,7 +118,7 @@ def test_cut_and_prolonged_records_are_named(
             case _:
                 values.append(None)
         spoilt.add(index)
-    decoded = AvroCodec(schema).decode(values)
+    decoded = avro_codec(schema).decode(values)
     assert {bad.index for bad in decoded.bad} == spoilt
     kept = [as_row(each) for index, each in enumerate(records) if index not in spoilt]
     np.testing.assert_array_equal(
@@ -136,7 +141,7 @@ NASTY_SCHEMAS = [
 @given(values=st.lists(st.none() | st.binary(max_size=40), max_size=20))
 @settings(max_examples=60)
 def test_no_bytes_raise(schema: Any, values: list[bytes | None]) -> None:
-    decoded = AvroCodec(schema).decode(values)
+    decoded = avro_codec(schema).decode(values)
     assert len(decoded.array) == len(decoded.good)
     places = sorted([*decoded.good.tolist(), *(bad.index for bad in decoded.bad)])
     assert places == list(range(len(values)))
@@ -154,7 +159,7 @@ def test_no_bytes_raise(schema: Any, values: list[bytes | None]) -> None:
 )
 def test_bombs_are_bad_records(schema: Any, bomb: bytes) -> None:
     # The third is the item count 2**63 - 1, the second a negative one.
-    decoded = AvroCodec(schema).decode([bomb] * 3)
+    decoded = avro_codec(schema).decode([bomb] * 3)
     assert len(decoded.array) + len(decoded.bad) == 3
 
 
@@ -174,7 +179,7 @@ def test_bombs_are_bad_records(schema: Any, bomb: bytes) -> None:
     ],
 )
 def test_the_schema_alone_decides_the_type(types: list[Any], dtype: str) -> None:
-    codec = AvroCodec(record_of(*types))
+    codec = avro_codec(record_of(*types))
     assert codec.decode([]).array.dtype == dtype
     assert codec.decode([b"", None]).array.dtype == dtype
 
@@ -188,7 +193,7 @@ def test_nested_records_arrays_enums_and_null_become_numbers() -> None:
         {"f0": {"x": 1.5}, "f1": None, "f2": [{"x": 2.0}, {"x": 3.0}], "f3": "busy"},
         {"f0": {"x": 4.5}, "f1": 5.0, "f2": [{"x": 6.0}, {"x": 7.0}], "f3": "loud"},
     ]
-    codec = AvroCodec(schema)
+    codec = avro_codec(schema)
     values = written(schema, *records)
     array = codec.decode(values).array
     np.testing.assert_array_equal(array, [[1.5, np.nan, 2, 3, 1], [4.5, 5, 6, 7, 2]])
@@ -199,7 +204,7 @@ def test_nested_records_arrays_enums_and_null_become_numbers() -> None:
 def test_arrays_with_an_unusual_length_are_bad() -> None:
     schema = record_of({"type": "array", "items": "int"})
     values = written(schema, {"f0": [1]}, {"f0": [1, 2]}, {"f0": [3, 4]})
-    decoded = AvroCodec(schema).decode(values)
+    decoded = avro_codec(schema).decode(values)
     assert decoded.array.tolist() == [[1, 2], [3, 4]]
     assert decoded.bad[0].reason == "the value holds 1 numbers, most hold 2"
 
@@ -208,7 +213,7 @@ def test_arrays_with_an_unusual_length_are_bad() -> None:
     ("schema", "record"), [("long", -5), ('"double"', 0.5), ('["null", "int"]', 3)]
 )
 def test_a_schema_of_one_number_gives_scalars(schema: str, record: float) -> None:
-    codec = AvroCodec(schema)
+    codec = avro_codec(schema)
     value = written(json.loads(schema) if schema[0] in '["' else schema, record)
     assert codec.shape == ()
     assert codec.decode(value * 2).array.tolist() == [record, record]
@@ -217,7 +222,7 @@ def test_a_schema_of_one_number_gives_scalars(schema: str, record: float) -> Non
 
 def test_logical_types_are_the_numbers_that_are_stored() -> None:
     schema = record_of({"type": "long", "logicalType": "timestamp-millis"}, ["null", "int"])
-    assert AvroCodec(schema).decode([b"\x02\x02\x04"]).array.tolist() == [[1, 2]]
+    assert avro_codec(schema).decode([b"\x02\x02\x04"]).array.tolist() == [[1, 2]]
 
 
 def recursive_schema() -> dict[str, Any]:
@@ -280,9 +285,9 @@ def test_rows_that_do_not_fit_are_not_encoded(
     types: list[Any], row: list[float], reason: str
 ) -> None:
     with pytest.raises(FormatError, match=reason):
-        AvroCodec(record_of(*types)).encode(np.array([row]))
+        avro_codec(record_of(*types)).encode(np.array([row]))
 
 
 def test_a_record_that_does_not_fit_is_not_encoded() -> None:
     with pytest.raises(FormatError, match="does not fit the schema"):
-        AvroCodec(record_of("int")).encode_one({"f0": "one"})
+        avro_codec(record_of("int")).encode_one({"f0": "one"})

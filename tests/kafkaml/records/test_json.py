@@ -11,14 +11,19 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from kafkaml.exceptions import FormatError
+from kafkaml.formats import JsonFormat
 from kafkaml.records import record_format
 from kafkaml.records.json import JsonCodec
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
 
+def json_codec(fields: tuple[str, ...] | None) -> JsonCodec:
+    return JsonCodec(JsonFormat(fields))
+
+
 def test_fields_are_columns_in_the_order_of_their_names() -> None:
-    codec = JsonCodec(("b", "a"))
+    codec = json_codec(("b", "a"))
     decoded = codec.decode([b'{"a": 1, "b": 2, "c": "more"}', b'{"b": 4.5, "a": true}'])
     assert decoded.array.tolist() == [[2, 1], [4.5, 1]]
     assert decoded.array.dtype == np.float64
@@ -30,13 +35,13 @@ def test_fields_are_columns_in_the_order_of_their_names() -> None:
     [(b"5", (1,)), (b"[5, 6]", (2,)), (b"[[1, 2, 3], [4, 5, 6]]", (2, 3))],
 )
 def test_one_field_can_hold_an_array(content: bytes, shape: tuple[int, ...]) -> None:
-    decoded = JsonCodec(("x",)).decode([b'{"x": ' + content + b"}"] * 2)
+    decoded = json_codec(("x",)).decode([b'{"x": ' + content + b"}"] * 2)
     assert decoded.array.shape == (2, *shape)
     assert not decoded.bad
 
 
 def test_without_names_the_value_is_the_array() -> None:
-    codec = JsonCodec(None)
+    codec = json_codec(None)
     assert codec.decode([b"[[1, 2], [3, 4]]"]).array.shape == (1, 2, 2)
     assert codec.decode([b"1", b"2.5"]).array.tolist() == [1, 2.5]
 
@@ -81,7 +86,7 @@ BAD_VALUES = [
 @pytest.mark.parametrize(("bad", "reason"), BAD_VALUES)
 def test_bad_records_are_named_and_the_rest_is_kept(bad: bytes | None, reason: str) -> None:
     good = b'{"a": 1, "b": 2}'
-    decoded = JsonCodec(("a", "b")).decode([good, bad, good])
+    decoded = json_codec(("a", "b")).decode([good, bad, good])
     assert decoded.array.tolist() == [[1, 2], [1, 2]]
     assert decoded.good.tolist() == [0, 2]
     (only,) = decoded.bad
@@ -90,14 +95,14 @@ def test_bad_records_are_named_and_the_rest_is_kept(bad: bytes | None, reason: s
 
 
 def test_arrays_with_an_unusual_shape_are_bad() -> None:
-    decoded = JsonCodec(None).decode([b"[1]", b"[1, 2]", b"[3, 4]", b"5"])
+    decoded = json_codec(None).decode([b"[1]", b"[1, 2]", b"[3, 4]", b"5"])
     assert decoded.array.tolist() == [[1, 2], [3, 4]]
     assert [bad.index for bad in decoded.bad] == [0, 3]
     assert decoded.bad[0].reason == "its array has shape (1,), most have (2,)"
 
 
 def test_a_batch_of_halves_of_records_is_not_joined() -> None:
-    decoded = JsonCodec(None).decode([b"1, 2", b"[3", b"4]"])
+    decoded = json_codec(None).decode([b"1, 2", b"[3", b"4]"])
     assert len(decoded.bad) == 3
 
 
@@ -107,7 +112,7 @@ def test_a_batch_of_halves_of_records_is_not_joined() -> None:
 )
 def test_names_must_be_a_list_of_different_texts(names: object) -> None:
     with pytest.raises(FormatError, match="data_fields: "):
-        JsonCodec.from_config({"data_fields": names}, "data_fields")
+        JsonFormat.from_config({"data_fields": names}, "data_fields")
 
 
 def test_the_label_needs_a_name() -> None:
@@ -117,7 +122,7 @@ def test_the_label_needs_a_name() -> None:
 
 @given(arrays.arrays(np.float64, st.tuples(st.integers(1, 5), st.just(3)), elements=FINITE))
 def test_what_is_encoded_is_decoded(rows: np.ndarray[Any, Any]) -> None:
-    for codec in (JsonCodec(("a", "b", "c")), JsonCodec(("a",)), JsonCodec(None)):
+    for codec in (json_codec(("a", "b", "c")), json_codec(("a",)), json_codec(None)):
         np.testing.assert_array_equal(codec.decode(codec.encode(rows)).array, rows)
 
 
@@ -142,7 +147,7 @@ def dumps(content: Any) -> bytes:
 def test_no_value_raises_and_good_rows_do_not_depend_on_their_neighbours(
     values: list[bytes | None],
 ) -> None:
-    for codec in (JsonCodec(("a", "b")), JsonCodec(("a",)), JsonCodec(None)):
+    for codec in (json_codec(("a", "b")), json_codec(("a",)), json_codec(None)):
         decoded = codec.decode(values)
         places = sorted([*decoded.good.tolist(), *(bad.index for bad in decoded.bad)])
         assert places == list(range(len(values)))
@@ -155,4 +160,4 @@ def test_no_value_raises_and_good_rows_do_not_depend_on_their_neighbours(
 @pytest.mark.parametrize("rows", [np.ones(()), np.ones((2, 2)), np.ones(2)])
 def test_rows_of_another_width_are_not_encoded(rows: np.ndarray[Any, Any]) -> None:
     with pytest.raises(FormatError):
-        JsonCodec(("a", "b", "c")).encode(rows)
+        json_codec(("a", "b", "c")).encode(rows)

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from kafkaml.exceptions import FormatError
-from kafkaml.records import feature_codec
+from kafkaml.formats import RawFormat
+from kafkaml.formats.raw import raw_format
+from kafkaml.records import codec_for, feature_codec
 from kafkaml.records.base import BadRecord, Codec
 from kafkaml.records.raw import RawCodec
 
@@ -78,8 +80,8 @@ def test_bad_records_are_named_and_the_rest_is_kept() -> None:
 
 
 def test_a_missing_label_is_a_bad_record() -> None:
-    codec = RawCodec.from_config({"label_type": "uint8", "label_reshape": "1"}, "label")
-    decoded = codec.decode([b"\x03", None])
+    config = {"label_type": "uint8", "label_reshape": "1"}
+    decoded = codec_for(raw_format(config, "label")).decode([b"\x03", None])
     assert decoded.array.tolist() == [[3]]
     assert decoded.bad == (BadRecord(1, "the key is null"),)
 
@@ -108,7 +110,7 @@ def test_labels_of_the_first_sinks_are_read(
     type_name: str, key: bytes, label: object, reshape: str | None
 ) -> None:
     config = {"label_type": type_name, "label_reshape": reshape}
-    decoded = RawCodec.from_config(config, "label").decode([key])
+    decoded = codec_for(raw_format(config, "label")).decode([key])
     assert decoded.array.ravel().tolist() == [label]
     assert decoded.array.shape == ((1,) if reshape is None else (1, 1))
 
@@ -146,7 +148,7 @@ def test_a_batch_is_a_view_of_its_bytes() -> None:
     )
 )
 def test_what_is_encoded_is_decoded(array: np.ndarray[Any, Any]) -> None:
-    codec = RawCodec(array.dtype.newbyteorder("<"), array.shape[1:])
+    codec = RawCodec(RawFormat(array.dtype.newbyteorder("<").str, array.shape[1:]))
     decoded = codec.decode(codec.encode(array))
     assert not decoded.bad
     np.testing.assert_array_equal(decoded.array, array)

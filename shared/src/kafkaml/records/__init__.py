@@ -2,18 +2,18 @@
 
 from kafkaml.records.base import BadRecord, Codec, Decoded
 from kafkaml.records.formats import (
-    INPUT_FORMATS,
     RecordFormat,
+    codec_for,
     feature_codec,
     record_format,
 )
 
 __all__ = [
-    "INPUT_FORMATS",
     "BadRecord",
     "Codec",
     "Decoded",
     "RecordFormat",
+    "codec_for",
     "feature_codec",
     "record_format",
 ]

@@ -1,27 +1,19 @@
-"""The AVRO format: schemaless records, as numbers in the order of the schema."""
+"""Reads and writes the AVRO format: schemaless records of numbers."""
 
 import io
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+import math
+from collections.abc import Sequence
 
 import fastavro
 import numpy as np
 
 from kafkaml.exceptions import FormatError
+from kafkaml.formats.avro import AvroFormat
+from kafkaml.formats.avro_schema import Node, Number, Record, numbers_of
 from kafkaml.records.avro_flat import FlatRecords
-from kafkaml.records.avro_schema import (
-    Items,
-    Node,
-    Nullable,
-    Number,
-    Record,
-    numbers_of,
-    parse_schema,
-)
 from kafkaml.records.avro_values import flatten, unflatten
-from kafkaml.records.base import Array, Decoded
+from kafkaml.records.base import Array, Decoded, Dtype
 from kafkaml.records.batches import all_good, most_common, null_reason, some_good
-from kafkaml.records.dtypes import Dtype
 
 _READ_ERRORS = (
     EOFError,
@@ -50,44 +42,21 @@ class AvroCodec:
     null is a float: float32 if only float and boolean occur, else float64.
     """
 
-    def __init__(
-        self, schema: object, *, setting: str = "schema", part: str = "value"
-    ) -> None:
-        self._schema, self._root = parse_schema(schema, setting)
-        self._part = part
+    def __init__(self, described: AvroFormat) -> None:
+        self.shape = described.shape
+        self.fields = described.fields
+        self._schema, self._root = described.schema, described.root
+        self._part = described.part
+        self._width = None if self.shape is None else math.prod(self.shape)
         self._dtype = _result_dtype(self._root)
-        self._scalar = isinstance(self._root, Number | Nullable)
         numbers = _flat_numbers(self._root)
         self._flat = FlatRecords(numbers, self._dtype) if numbers else None
-
-    @classmethod
-    def from_config(
-        cls, config: Mapping[str, Any], setting: Literal["data_scheme", "label_scheme"]
-    ) -> "AvroCodec":
-        """Read the schema text in `setting`; raise FormatError if it cannot be used."""
-        part = "key" if setting == "label_scheme" else "value"
-        return cls(config.get(setting), setting=setting, part=part)
-
-    @property
-    def shape(self) -> tuple[int, ...] | None:
-        """`(numbers,)`, `()` for a schema that is one number, None if it has arrays."""
-        if self._scalar:
-            return ()
-        length = _length(self._root)
-        return None if length is None else (length,)
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """Names of the fields of the schema; none if it is not a record."""
-        if not isinstance(self._root, Record):
-            return ()
-        return tuple(name for name, _ in self._root.fields)
 
     def decode(self, values: Sequence[bytes | None]) -> Decoded:
         """Decode a batch, shape `(good, numbers)`."""
         decode = self._decode_each if self._flat is None else self._flat.decode
         table, faults = decode([value or b"" for value in values])
-        if self._scalar:
+        if self.shape == ():
             table = table.reshape(len(table))
         if not any(faults):
             return all_good(table)
@@ -104,13 +73,12 @@ class AvroCodec:
         Rows of a schema with an array hold as many items as are left for it.
         """
         rows = np.asarray(array)
-        if rows.ndim not in {1, 2} or (rows.ndim == 1 and not self._scalar):
+        if rows.ndim not in {1, 2} or (rows.ndim == 1 and self.shape != ()):
             raise FormatError(f"an array of shape {rows.shape} holds no rows of numbers")
         table = rows.reshape(len(rows), -1) if len(rows) else rows.reshape(0, 1)
-        length = _length(self._root)
-        if length is not None and len(table) and table.shape[1] != length:
+        if self._width is not None and len(table) and table.shape[1] != self._width:
             raise FormatError(
-                f"the rows have {table.shape[1]} numbers, the schema {length}"
+                f"the rows have {table.shape[1]} numbers, the schema {self._width}"
             )
         if table.dtype.kind not in "biuf":
             raise FormatError(f"the rows are {table.dtype}, not numbers")
@@ -142,7 +110,7 @@ class AvroCodec:
             if len(row) != usual:
                 faults[index] = f"holds {len(row)} numbers, most hold {usual}"
         good = [row for row in rows.values() if len(row) == usual]
-        width = _length(self._root) if usual is None else usual
+        width = self._width if usual is None else usual
         return np.array(good, self._dtype).reshape(len(good), width or 0), faults
 
     def _row(self, value: bytes) -> list[float]:
@@ -163,18 +131,6 @@ def _flat_numbers(node: Node) -> tuple[Number, ...]:
             return tuple(number for part in parts for number in part) if all(parts) else ()
         case _:
             return ()
-
-
-def _length(node: Node) -> int | None:
-    """Return how many numbers a record has; None if that differs between records."""
-    match node:
-        case Items():
-            return None
-        case Record():
-            lengths = [_length(field) for _, field in node.fields]
-            return None if None in lengths else sum(each or 0 for each in lengths)
-        case _:
-            return 1
 
 
 def _result_dtype(node: Node) -> Dtype:

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kafkaml.exceptions import FormatError
-from kafkaml.records.avro_schema import Number
-from kafkaml.records.base import Array
-from kafkaml.records.dtypes import Dtype
+from kafkaml.formats.avro_schema import Number
+from kafkaml.records.base import Array, Dtype
 
 Bytes = NDArray[np.uint8]
 

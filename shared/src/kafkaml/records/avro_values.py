@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kafkaml.exceptions import FormatError
-from kafkaml.records.avro_schema import Items, Node, Nullable, Number, Record
+from kafkaml.formats.avro_schema import Items, Node, Nullable, Number, Record
 
 
 def flatten(node: Node, value: Any) -> list[float]:

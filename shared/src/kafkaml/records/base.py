@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+Dtype = np.dtype[Any]
 
 
 @dataclass(frozen=True, slots=True)

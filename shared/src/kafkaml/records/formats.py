@@ -1,16 +1,23 @@
-"""From a format's name and configuration to its codecs."""
+"""From a format to its codecs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kafkaml.exceptions import FormatError
+from kafkaml.formats import (
+    AvroFormat,
+    Format,
+    JsonFormat,
+    RawFormat,
+    TextFormat,
+    feature_format,
+    stream_format,
+)
 from kafkaml.records.avro import AvroCodec
 from kafkaml.records.base import Codec
 from kafkaml.records.json import JsonCodec
 from kafkaml.records.raw import RawCodec
-
-INPUT_FORMATS = ("RAW", "AVRO", "JSON")
+from kafkaml.records.text import TextCodec
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,42 +34,27 @@ class RecordFormat:
 
 def record_format(input_format: str, input_config: Mapping[str, Any]) -> RecordFormat:
     """Return the codecs of a training stream; raise FormatError if they cannot be made."""
-    match input_format:
-        case "RAW":
-            return RecordFormat(
-                RawCodec.from_config(input_config, "data"),
-                RawCodec.from_config(input_config, "label"),
-                labels_in_value=False,
-            )
-        case "AVRO":
-            return RecordFormat(
-                AvroCodec.from_config(input_config, "data_scheme"),
-                AvroCodec.from_config(input_config, "label_scheme"),
-                labels_in_value=False,
-            )
-        case "JSON":
-            return RecordFormat(
-                JsonCodec.from_config(input_config, "data_fields"),
-                JsonCodec.from_config(input_config, "label_fields"),
-                labels_in_value=True,
-            )
-    raise unknown_format(input_format)
+    stream = stream_format(input_format, input_config)
+    return RecordFormat(
+        codec_for(stream.features),
+        codec_for(stream.labels),
+        labels_in_value=stream.labels_in_value,
+    )
 
 
 def feature_codec(input_format: str, input_config: Mapping[str, Any]) -> Codec:
     """Return the codec of a stream without labels; raise FormatError if there is none."""
-    match input_format:
-        case "RAW":
-            return RawCodec.from_config(input_config, "data")
-        case "AVRO":
-            return AvroCodec.from_config(input_config, "data_scheme")
-        case "JSON":
-            return JsonCodec.from_config(input_config, "data_fields")
-    raise unknown_format(input_format)
+    return codec_for(feature_format(input_format, input_config))
 
 
-def unknown_format(input_format: str) -> FormatError:
-    """Return the error for a format that no codec reads."""
-    return FormatError(
-        f"the format {input_format[:40]!r} is not known: use {', '.join(INPUT_FORMATS)}"
-    )
+def codec_for(described: Format) -> Codec:
+    """Return what reads and writes records of a format."""
+    match described:
+        case RawFormat():
+            return RawCodec(described)
+        case TextFormat():
+            return TextCodec(described)
+        case AvroFormat():
+            return AvroCodec(described)
+        case JsonFormat():
+            return JsonCodec(described)

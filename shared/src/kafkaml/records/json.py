@@ -1,19 +1,17 @@
-"""The JSON format: an object with named fields, or an array of numbers."""
+"""Reads and writes the JSON format: objects with named fields, or arrays of numbers."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from itertools import chain
 from operator import itemgetter
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import orjson
 
 from kafkaml.exceptions import FormatError
+from kafkaml.formats.json import JsonFormat
 from kafkaml.records.base import Array, Decoded
 from kafkaml.records.batches import all_good, most_common, null_reason, some_good
-
-MAX_FIELDS = 10_000
 
 _NUMBERS = {int, float, bool}
 
@@ -22,7 +20,6 @@ class _BadValueError(Exception):
     """Why one value is of no use."""
 
 
-@dataclass(frozen=True, slots=True)
 class JsonCodec:
     """Numbers of JSON values, always as float64; true and false count as 1 and 0.
 
@@ -32,26 +29,9 @@ class JsonCodec:
     another shape than most of their batch are bad; other fields are ignored.
     """
 
-    fields: tuple[str, ...] | None
-
-    @classmethod
-    def from_config(
-        cls, config: Mapping[str, Any], setting: Literal["data_fields", "label_fields"]
-    ) -> "JsonCodec":
-        """Read the list of names in `setting`; raise FormatError if it is not one."""
-        names = config.get(setting)
-        if names is None and setting == "data_fields":
-            return cls(None)
-        if not isinstance(names, list) or not 0 < len(names) <= MAX_FIELDS:
-            raise FormatError(f"{setting}: list the names of 1 to {MAX_FIELDS} fields")
-        if not all(isinstance(name, str) for name in names) or len({*names}) < len(names):
-            raise FormatError(f"{setting}: the names of fields must be texts that differ")
-        return cls(tuple(names))
-
-    @property
-    def shape(self) -> tuple[int, ...] | None:
-        """Shape of one record; None where it holds an array, of a shape of its own."""
-        return (len(self.fields),) if self.fields and len(self.fields) > 1 else None
+    def __init__(self, described: JsonFormat) -> None:
+        self.fields = described.fields
+        self.shape = described.shape
 
     def decode(self, values: Sequence[bytes | None]) -> Decoded:
         """Decode a batch as float64, shape `(good, fields)` or that of the arrays."""

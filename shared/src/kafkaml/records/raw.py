@@ -1,20 +1,16 @@
-"""The RAW format: the bytes of an array, in C order and little-endian."""
+"""Reads and writes the RAW format: the bytes of an array, C order, little-endian."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
 
 import numpy as np
 
 from kafkaml.exceptions import FormatError
-from kafkaml.records.base import Array, Codec, Decoded
+from kafkaml.formats.raw import RawFormat
+from kafkaml.records.base import Array, Decoded
 from kafkaml.records.batches import all_good, most_common, null_reason, some_good
-from kafkaml.records.dtypes import TEXT_NAMES, Dtype, dtype_of, shape_of
-from kafkaml.records.text import TextCodec
 
 
-@dataclass(frozen=True, slots=True)
 class RawCodec:
     """Records of one type and shape.
 
@@ -22,23 +18,10 @@ class RawCodec:
     records with another size than most of their batch are bad.
     """
 
-    dtype: Dtype
-    shape: tuple[int, ...] | None
-    part: str = "value"
-
-    @classmethod
-    def from_config(
-        cls, config: Mapping[str, Any], prefix: Literal["data", "label"]
-    ) -> Codec:
-        """Read `<prefix>_type` and `<prefix>_reshape`; raise FormatError if wrong."""
-        part = "key" if prefix == "label" else "value"
-        type_name = config.get(f"{prefix}_type")
-        reshape = config.get(f"{prefix}_reshape")
-        if isinstance(type_name, str) and type_name in TEXT_NAMES:
-            shape = shape_of(reshape, f"{prefix}_reshape", item_bytes=1) or ()
-            return TextCodec(shape=shape, part=part)
-        dtype = dtype_of(type_name, f"{prefix}_type")
-        return cls(dtype, shape_of(reshape, f"{prefix}_reshape", dtype.itemsize), part)
+    def __init__(self, described: RawFormat) -> None:
+        self.dtype = np.dtype(described.dtype)
+        self.shape = described.shape
+        self._part = described.part
 
     def decode(self, values: Sequence[bytes | None]) -> Decoded:
         """Decode a batch as a read-only view of its bytes, shape `(good, *shape)`."""
@@ -95,7 +78,7 @@ class RawCodec:
 
     def _reason(self, value: bytes | None, size: int) -> str | None:
         if value is None:
-            return null_reason(self.part)
+            return null_reason(self._part)
         if len(value) == size:
             return None
         shape = " ".join(str(dimension) for dimension in self.shape or ())
@@ -103,7 +86,7 @@ class RawCodec:
         expected = f"a record of {name} has {size}"
         if self.shape is None:
             expected = f"the other records of {name} have {size}"
-        return f"the {self.part} has {len(value)} bytes, {expected}"
+        return f"the {self._part} has {len(value)} bytes, {expected}"
 
 
 def _all_have(values: Sequence[bytes | None], size: int) -> bool:

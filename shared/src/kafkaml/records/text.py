@@ -1,31 +1,26 @@
-"""Texts as records: the type `string` of the RAW format."""
+"""Reads and writes texts as records: the type `string` of the RAW format."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from kafkaml.exceptions import FormatError
+from kafkaml.formats.raw import TextFormat
 from kafkaml.records.base import Array, Decoded
 from kafkaml.records.batches import null_reason, some_good
 
 MAX_CHARACTERS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
 class TextCodec:
     """Records of one UTF-8 text each, as an array of NumPy's text type.
 
     All texts of such an array take the room of its longest one, so their length is limited.
     """
 
-    shape: tuple[int, ...] = ()
-    part: str = "value"
-
-    def __post_init__(self) -> None:
-        if math.prod(self.shape) != 1:
-            raise FormatError("a record of type string holds one text: use no shape")
+    def __init__(self, described: TextFormat) -> None:
+        self.shape = described.shape
+        self._part = described.part
 
     def decode(self, values: Sequence[bytes | None]) -> Decoded:
         """Decode a batch as texts, shape `(good, *shape)`."""
@@ -48,15 +43,21 @@ class TextCodec:
 
     def _read(self, value: bytes | None) -> tuple[str, str | None]:
         if value is None:
-            return "", null_reason(self.part)
+            return "", null_reason(self._part)
         if len(value) > 4 * MAX_CHARACTERS:
-            return "", f"the {self.part} is a text of more than {MAX_CHARACTERS} characters"
+            return (
+                "",
+                f"the {self._part} is a text of more than {MAX_CHARACTERS} characters",
+            )
         try:
             text = value.decode()
         except UnicodeDecodeError as e:
-            return "", f"the {self.part} is not UTF-8 at byte {e.start}"
+            return "", f"the {self._part} is not UTF-8 at byte {e.start}"
         if len(text) > MAX_CHARACTERS:
-            return "", f"the {self.part} is a text of more than {MAX_CHARACTERS} characters"
+            return (
+                "",
+                f"the {self._part} is a text of more than {MAX_CHARACTERS} characters",
+            )
         if "\0" in text:
-            return "", f"the {self.part} holds a NUL character"
+            return "", f"the {self._part} holds a NUL character"
         return text, None

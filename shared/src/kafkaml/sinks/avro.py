@@ -7,6 +7,7 @@ import numpy as np
 import orjson
 
 from kafkaml.exceptions import FormatError
+from kafkaml.formats import AvroFormat
 from kafkaml.records.avro import AvroCodec
 from kafkaml.sinks.arrays import as_array
 from kafkaml.sinks.base import Sink, SinkOptions
@@ -35,8 +36,8 @@ class AvroSink(Sink):
             "data_scheme": _text(data_schema),
             "label_scheme": _text(label_schema),
         }
-        self._data = AvroCodec.from_config(self._schemas, "data_scheme")
-        self._labels = AvroCodec.from_config(self._schemas, "label_scheme")
+        self._data = AvroCodec(AvroFormat.from_config(self._schemas, "data_scheme"))
+        self._labels = AvroCodec(AvroFormat.from_config(self._schemas, "label_scheme"))
         super().__init__(**options)
 
     def send(self, data: Any, label: Any = None) -> None:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Unpack
 import orjson
 
 from kafkaml.exceptions import FormatError
+from kafkaml.formats import JsonFormat
 from kafkaml.records.json import JsonCodec
 from kafkaml.sinks.arrays import as_array
 from kafkaml.sinks.base import Sink, SinkOptions
@@ -35,8 +36,8 @@ class JsonSink(Sink):
             "data_fields": list(data_fields),
             "label_fields": list(label_fields),
         }
-        self._data = JsonCodec.from_config(self._fields, "data_fields")
-        self._labels = JsonCodec.from_config(self._fields, "label_fields")
+        self._data = JsonCodec(JsonFormat.from_config(self._fields, "data_fields"))
+        self._labels = JsonCodec(JsonFormat.from_config(self._fields, "label_fields"))
         super().__init__(**options)
 
     def send(self, data: Any, label: Any = None) -> None:

@@ -5,8 +5,9 @@ from typing import Any, ClassVar, Unpack
 import numpy as np
 
 from kafkaml.exceptions import FormatError
+from kafkaml.formats import RawFormat, TextFormat
+from kafkaml.formats.dtypes import TEXT_NAMES, type_of
 from kafkaml.records.base import Array, Codec
-from kafkaml.records.dtypes import TEXT_NAMES, dtype_of
 from kafkaml.records.raw import RawCodec
 from kafkaml.records.text import TextCodec
 from kafkaml.sinks.arrays import as_array
@@ -119,8 +120,9 @@ class _Column:
         if self._type_name is None:
             self._type_name = "string" if rows.dtype.kind == "U" else rows.dtype.name
         if self._type_name in TEXT_NAMES:
-            return TextCodec(rows.shape[1:])
-        return RawCodec(dtype_of(self._type_name, f"{self._name}_type"), rows.shape[1:])
+            return TextCodec(TextFormat(rows.shape[1:]))
+        dtype = type_of(self._type_name, f"{self._name}_type")
+        return RawCodec(RawFormat(dtype, rows.shape[1:]))
 
     def _check_type(self, rows: Array, codec: RawCodec) -> None:
         if self._given or np.can_cast(rows.dtype, codec.dtype, "safe"):

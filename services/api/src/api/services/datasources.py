@@ -21,7 +21,7 @@ from api.tables.outbox_record import MAX_VALUE_BYTES
 from kafkaml.control import MAX_ID, ControlMessage, deployment_id_of
 from kafkaml.events import DatasourceRecorded, DatasourceRejected
 from kafkaml.exceptions import ControlMessageError, FormatError
-from kafkaml.records import record_format
+from kafkaml.formats import stream_format
 from kafkaml.schemas.base import Page
 from kafkaml.schemas.datasources import Datasource, DatasourceRecord, DatasourceSend
 from kafkaml.schemas.problems import FieldError
@@ -119,7 +119,7 @@ class DatasourceService:
         """Return the deployment that a message names and why it is rejected, if it is."""
         try:
             message = ControlMessage.from_record(key, value)
-            record_format(message.input_format, message.input_config)
+            stream_format(message.input_format, message.input_config)
         except (ControlMessageError, FormatError) as e:
             rejection = str(e).replace("\x00", "")[:_MAX_REJECTION_CHARACTERS]
             return _named_deployment(key, value), rejection

@@ -18,7 +18,7 @@ from api.tables.inference_row import InferenceRow
 from api.tables.training_row import TrainingRow
 from kafkaml.events import InferenceCreated
 from kafkaml.exceptions import FormatError
-from kafkaml.records import feature_codec
+from kafkaml.formats import feature_format
 from kafkaml.schemas.base import Page
 from kafkaml.schemas.inferences import Inference, InferenceCreate, InferenceScale
 from kafkaml.schemas.states import InferenceState, TrainingState
@@ -125,7 +125,7 @@ def _check_format(
     input_format: str, input_config: Mapping[str, Any], *, input_shape: list[int]
 ) -> None:
     try:
-        shape = feature_codec(input_format, input_config).shape
+        shape = feature_format(input_format, input_config).shape
     except FormatError as e:
         raise FormatInvalidError(str(e)) from e
     if shape is not None and input_shape and list(shape) != input_shape:

@@ -2,9 +2,6 @@
 
 import math
 import re
-from typing import Any
-
-import numpy as np
 
 from kafkaml.exceptions import FormatError
 
@@ -12,54 +9,41 @@ TEXT_NAMES = frozenset({"string", "str", "str_"})
 MAX_RECORD_BYTES = 2**31 - 1
 MAX_DIMENSIONS = 31
 
-Dtype = np.dtype[Any]
-
-_NUMPY_NAMES = (
-    "bool",
-    "bool_",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-    "float16",
-    "float32",
-    "float64",
-    "byte",
-    "ubyte",
-    "short",
-    "ushort",
-    "intc",
-    "uintc",
-    "int",
-    "uint",
-    "int_",
-    "longlong",
-    "ulonglong",
-    "half",
-    "single",
-    "double",
-)
-_DTYPES: dict[str, Dtype] = {
-    **{name: np.dtype(name).newbyteorder("<") for name in _NUMPY_NAMES},
-    "float": np.dtype("<f4"),  # TensorFlow's meaning: existing sinks write 4 bytes
+# As NumPy writes a type, and its names; a byte has no order. NumPy's own aliases differ
+# between its versions and machines, so they are not asked for.
+_NAMES = {
+    "|b1": "bool bool_",
+    "|i1": "int8 byte",
+    "<i2": "int16 short",
+    "<i4": "int32 intc",
+    "<i8": "int64 int int_ longlong",
+    "|u1": "uint8 ubyte",
+    "<u2": "uint16 ushort",
+    "<u4": "uint32 uintc",
+    "<u8": "uint64 uint ulonglong",
+    "<f2": "float16 half",
+    "<f4": "float32 single float",  # TensorFlow's float: existing sinks write 4 bytes
+    "<f8": "float64 double",
 }
+_TYPES = {name: dtype for dtype, names in _NAMES.items() for name in names.split()}
 
 
-def dtype_of(name: object, setting: str) -> Dtype:
+def type_of(name: object, setting: str) -> str:
     """Return the little-endian type of a name; raise FormatError if it is not a number.
 
     `half`, `float` and `double` have 2, 4 and 8 bytes, as in TensorFlow.
     """
-    if isinstance(name, str) and name in _DTYPES:
-        return _DTYPES[name]
+    if isinstance(name, str) and name in _TYPES:
+        return _TYPES[name]
     raise FormatError(
         f"{setting}: {_shown(name)} is not a type of records: use half float double bool "
         "string, or a NumPy name such as float32, int64 or uint8"
     )
+
+
+def item_bytes_of(dtype: str) -> int:
+    """Return how many bytes one number of a type of `type_of` has."""
+    return int(dtype[2:])
 
 
 def shape_of(text: object, setting: str, item_bytes: int) -> tuple[int, ...] | None:

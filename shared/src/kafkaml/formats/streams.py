@@ -1,0 +1,64 @@
+"""From a format's name and configuration to what it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from kafkaml.exceptions import FormatError
+from kafkaml.formats.avro import AvroFormat
+from kafkaml.formats.json import JsonFormat
+from kafkaml.formats.raw import RawFormat, TextFormat, raw_format
+
+_NAMES = ("RAW", "AVRO", "JSON")
+
+Format: TypeAlias = RawFormat | TextFormat | AvroFormat | JsonFormat
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFormat:
+    """What the records of a training stream are: the value holds features, the key a label.
+
+    In JSON a label is a field of the value; `labels_in_value` then says so.
+    """
+
+    features: Format
+    labels: Format
+    labels_in_value: bool
+
+
+def stream_format(input_format: str, input_config: Mapping[str, Any]) -> StreamFormat:
+    """Return the format of a training stream; raise FormatError if it is none."""
+    return StreamFormat(
+        feature_format(input_format, input_config),
+        _label_format(input_format, input_config),
+        labels_in_value=input_format == "JSON",
+    )
+
+
+def feature_format(input_format: str, input_config: Mapping[str, Any]) -> Format:
+    """Return the format of a stream without labels; raise FormatError if it is none."""
+    match input_format:
+        case "RAW":
+            return raw_format(input_config, "data")
+        case "AVRO":
+            return AvroFormat.from_config(input_config, "data_scheme")
+        case "JSON":
+            return JsonFormat.from_config(input_config, "data_fields")
+    raise _unknown(input_format)
+
+
+def _label_format(input_format: str, input_config: Mapping[str, Any]) -> Format:
+    match input_format:
+        case "RAW":
+            return raw_format(input_config, "label")
+        case "AVRO":
+            return AvroFormat.from_config(input_config, "label_scheme")
+        case "JSON":
+            return JsonFormat.from_config(input_config, "label_fields")
+    raise _unknown(input_format)
+
+
+def _unknown(input_format: str) -> FormatError:
+    return FormatError(
+        f"the format {input_format[:40]!r} is not known: use {', '.join(_NAMES)}"
+    )
