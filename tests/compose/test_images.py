@@ -16,7 +16,7 @@ ENTRY_POINTS = {
 }
 # On disk. Python and Debian are 145 of them, or less.
 MOST_MEGABYTES = {
-    "api": 350,
+    "api": 240,
     "orchestrator": 260,
     "control-logger": 180,
     "trainer": 2100,
