@@ -53,9 +53,8 @@ def test_not_after_a_record_that_the_broker_refuses(options: SinkOptions) -> Non
     options["producer_config"] = {"message.max.bytes": 5_000_000}
     sink = RawSink(data_type="string", **options)
     sink.send_many(["small"] * 10)
-    sink.send("x" * 2_000_000)
-    with pytest.raises(DeliveryError, match=r"1 of 11 records.*too large"):
-        sink.close()
+    with pytest.raises(DeliveryError, match=r"1 of 11 records.*too large"), sink:
+        sink.send("x" * 2_000_000)
     assert count_announcements(options) == 0
 
 
