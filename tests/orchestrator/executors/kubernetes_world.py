@@ -25,14 +25,16 @@ from ..world import Clock  # noqa: TID252
 from .fake_kubernetes import FakeCluster, Manifest
 from .fake_kubernetes_server import NAMESPACE, FakeApiServer
 
-TIME_LIMIT = timedelta(seconds=0.5)
 PASS_INTERVAL = timedelta(seconds=2)
 ENVIRONMENT = {"KAFKA_ML_TOKEN": "secret-of-the-attempt", "KAFKA_ML_REPLICA": "0"}
 
 
 @dataclass
 class KubernetesWorld:
-    """A cluster, its API server, clients of it, and the API of Kafka-ML."""
+    """A cluster, its API server, clients of it, and the API of Kafka-ML.
+
+    `time_limit` is that of the calls of clients made from now on.
+    """
 
     clock: Clock
     cluster: FakeCluster
@@ -41,11 +43,14 @@ class KubernetesWorld:
     stack: AsyncExitStack
     api: FaultyApi = field(default_factory=FaultyApi)
     topics: FakeTopics = field(default_factory=FakeTopics)
+    time_limit: timedelta = timedelta(seconds=20)
     failed_passes: int = 0
 
     async def client(self, service_account: Path = Path("/nowhere")) -> KubernetesClient:
         connecting = KubernetesClient.connect(
-            namespace=NAMESPACE, time_limit=TIME_LIMIT, service_account=service_account
+            namespace=NAMESPACE,
+            time_limit=self.time_limit,
+            service_account=service_account,
         )
         return await self.stack.enter_async_context(connecting)
 

@@ -158,6 +158,18 @@ async def test_a_pod_keeps_its_number_and_a_new_one_takes_the_lowest_free(
     del first
 
 
+async def test_a_replica_that_is_being_ended_is_seen_and_not_ready(
+    world: KubernetesWorld, executor: KubernetesExecutor
+) -> None:
+    await started(world, executor, INFERENCE)
+    await started(world, executor, INFERENCE.model_copy(update={"replicas": 1}))
+    replicas = await seen(executor)
+    assert [(each.phase, each.is_ready) for each in replicas] == [
+        (Phase.RUNNING, True),
+        (Phase.RUNNING, False),
+    ]
+
+
 @pytest.mark.parametrize(
     ("exit_code", "word", "reason"),
     [(0, "", None), (3, "", None), (143, "", None), (137, "OOMKilled", "oom")],
@@ -229,6 +241,7 @@ async def test_only_what_was_seen_is_deleted(
     await started(world, other)
     await executor.stop(TRAINING.name, 0)
     world.cluster.turn()
+    world.cluster.turn()
     assert len(world.cluster.running()) == 1
 
 
@@ -255,6 +268,22 @@ async def test_a_training_whose_pod_does_not_end_blocks_the_next_attempt(
         world.cluster.turn()
         [replica] = await executor.list()
         assert replica.is_running
+
+
+async def test_a_job_has_not_ended_before_its_pod(
+    world: KubernetesWorld, executor: KubernetesExecutor
+) -> None:
+    await started(world, executor)
+    [job], [pod] = world.cluster.all("jobs"), world.cluster.pods()
+    world.cluster.stuck.add(pod["metadata"]["name"])
+    world.cluster.delete("pods", pod["metadata"]["name"])
+    job["status"] = {"conditions": [{"type": "Failed", "status": "True"}]}
+    [replica] = await executor.list()
+    assert replica.is_running
+    world.cluster.stuck.clear()
+    world.cluster.turn()
+    [replica] = await executor.list()
+    assert not replica.is_running
 
 
 async def test_a_start_that_was_cut_short_is_not_seen_and_can_be_made_again(
@@ -323,6 +352,16 @@ async def test_a_job_of_another_database_is_not_taken_for_ours(
         await executor.start(TRAINING, 0, ENVIRONMENT)
     [replica] = await executor.list()
     assert replica.platform == theirs.platform
+
+
+async def test_a_job_that_is_being_removed_is_not_taken_for_ours(
+    world: KubernetesWorld, executor: KubernetesExecutor
+) -> None:
+    await started(world, executor)
+    [job] = world.cluster.all("jobs")
+    job["metadata"]["deletionTimestamp"] = "2030-01-01T00:00:00Z"
+    with pytest.raises(ExecutorError, match="still being removed"):
+        await executor.start(TRAINING, 0, ENVIRONMENT)
 
 
 async def test_an_unfinished_job_of_another_database_is_shown_when_in_the_way(

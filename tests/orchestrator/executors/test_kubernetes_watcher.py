@@ -97,6 +97,7 @@ async def test_what_changes_nothing_for_us_lets_the_loop_rest(
 async def test_a_watch_that_fails_is_begun_again(
     world: KubernetesWorld, fault: Fault
 ) -> None:
+    world.time_limit = timedelta(seconds=1)
     world.server.faults = [replace(fault)]
     async with watching(world) as wake:
         await watches(world, 2)
@@ -118,9 +119,11 @@ async def test_a_revision_that_is_too_old_leads_to_a_new_one(
         assert await is_set_within(wake, PATIENCE_SECONDS)
 
 
+@pytest.mark.parametrize("oldest_revision", [0, 10**9], ids=["empty", "too old"])
 async def test_answers_that_end_at_once_are_not_asked_for_without_a_rest(
-    world: KubernetesWorld,
+    world: KubernetesWorld, oldest_revision: int
 ) -> None:
+    world.server.oldest_revision = oldest_revision
     async with watching(world, duration=timedelta()):
         await asyncio.sleep(2)
     assert 4 <= world.server.watches <= 12
@@ -128,6 +131,7 @@ async def test_answers_that_end_at_once_are_not_asked_for_without_a_rest(
 
 async def test_a_stream_that_falls_silent_is_given_up(world: KubernetesWorld) -> None:
     world.server.is_deaf = True
+    world.time_limit = timedelta(seconds=1)
     async with watching(world, duration=timedelta(seconds=0.2)) as wake:
         await watches(world, 2)
         world.server.is_deaf = False
