@@ -35,6 +35,14 @@ def test_the_pace_is_told_once_a_second() -> None:
     assert third.eta_seconds == pytest.approx(9 * 3 / 10, abs=0.1)
 
 
+def test_steps_that_run_as_one_end_with_the_epoch() -> None:
+    pace = Pace(EXTENT)
+    pace.progress(2, 4, at=0.0)
+    last = pace.progress(2, 12, at=3.0)
+    assert last is not None
+    assert (last.step, last.eta_seconds) == (10, 0)
+
+
 def test_fits_to_follow_count_as_time_still_to_come() -> None:
     pace = Pace(Extent(epochs=1, steps=4, batch_size=1, records=4, fits_to_follow=2))
     pace.progress(1, 1, at=0.0)

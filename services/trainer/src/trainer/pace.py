@@ -54,6 +54,8 @@ class Pace:
         if self._last and at - self._last.at < REPORT_EVERY.total_seconds():
             return None
         extent = self._extent
+        # Keras runs several steps as one, and counts the last of them as if it was full.
+        step = min(step, extent.steps)
         now = _Moment(at, extent.steps_done(epoch, step), extent.records_done(epoch, step))
         first, last = self._first or now, self._last or now
         self._first, self._last = first, now
