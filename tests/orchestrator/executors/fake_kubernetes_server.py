@@ -72,6 +72,7 @@ class FakeApiServer:
     oldest_revision: int = 0
     watches: int = 0
     is_deaf: bool = False
+    job_quota: int | None = None
     port: int = 0
     _runner: web.AppRunner | None = None
 
@@ -174,6 +175,14 @@ class FakeApiServer:
 
     async def _create(self, request: web.Request) -> web.Response:
         plural, manifest = request.match_info["plural"], await request.json()
+        if plural == "jobs" and len(self.cluster.all(plural)) == self.job_quota:
+            quota = self.job_quota
+            text = (
+                f"jobs.batch is forbidden: exceeded quota: workloads, requested: "
+                f"count/jobs.batch=1, used: count/jobs.batch={quota}, "
+                f"limited: count/jobs.batch={quota}"
+            )
+            return _refuse(403, "Forbidden", text)
         made = self.cluster.create(plural, manifest)
         if made is None:
             name = manifest["metadata"]["name"]

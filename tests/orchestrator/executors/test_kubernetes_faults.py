@@ -206,6 +206,44 @@ async def test_a_quota_that_is_too_small_is_named(
     assert not world.leftovers()
 
 
+async def test_a_quota_of_objects_that_is_full_is_waited_for_however_long(
+    world: KubernetesWorld, orchestrator: Reconciler
+) -> None:
+    world.server.job_quota = 1
+    pod = await running_pod(world, orchestrator)
+    world.api.want(workload(number=2))
+    await world.passes(orchestrator, number=200)
+    assert "quota" in world.api.notices[workload(number=2).name]
+    world.cluster.end(pod, 0)
+    await world.passes(orchestrator, number=60)
+    assert [_name(pod) for pod in world.cluster.running()] == [workload(number=2).name]
+
+
+async def test_a_fault_of_the_cluster_is_waited_for_however_long(
+    world: KubernetesWorld, orchestrator: Reconciler
+) -> None:
+    world.server.faults = [Fault("POST", "jobs", times=10_000)]
+    world.api.want(TRAINING)
+    await world.passes(orchestrator, number=200)
+    assert "a fault was injected" in world.api.notices[TRAINING.name]
+    world.server.faults.clear()
+    await world.passes(orchestrator, number=60)
+    assert len(world.cluster.running(TRAINING.name)) == 1
+    assert TRAINING.name not in world.api.notices
+
+
+async def test_what_may_not_be_made_is_named_after_a_while(
+    world: KubernetesWorld, orchestrator: Reconciler
+) -> None:
+    forbidden = Fault("POST", "jobs", status=403, reason="Forbidden", times=10_000)
+    world.server.faults = [forbidden]
+    world.api.want(TRAINING)
+    await world.passes(orchestrator, number=20)
+    assert TRAINING.name in world.api.workloads
+    await world.passes(orchestrator, number=150)
+    assert (the_end(world).phase, the_end(world).reason) == (Phase.BLOCKED, "platform")
+
+
 async def test_with_the_api_server_away_nothing_is_lost(
     world: KubernetesWorld, orchestrator: Reconciler
 ) -> None:

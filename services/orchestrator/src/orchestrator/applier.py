@@ -18,7 +18,12 @@ from orchestrator.actions import (
     UploadLog,
 )
 from orchestrator.builders.environment import EnvironmentBuilder
-from orchestrator.exceptions import ExecutorError, StartRefusedError, TopicRefusedError
+from orchestrator.exceptions import (
+    ExecutorError,
+    NotNowError,
+    StartRefusedError,
+    TopicRefusedError,
+)
 from orchestrator.executors.base import Executor
 from orchestrator.ledger import Ledger, Trouble
 from orchestrator.metrics import Metrics
@@ -133,4 +138,6 @@ def _trouble(error: Exception, *, is_overdue: bool) -> Trouble:
     message = str(error) or "It did not start in time."
     if isinstance(error, StartRefusedError):
         return Trouble(message, reason=error.reason, is_final=True)
+    if isinstance(error, NotNowError):
+        return Trouble(message)
     return Trouble(message, is_final=is_overdue or isinstance(error, TopicRefusedError))

@@ -7,6 +7,7 @@ KafkaMLError (kafkaml)
 OrchestratorError
 ├── SettingsError           a setting is missing, or does not go with another
 └── ExecutorError           the executor could not do what it was asked
+    ├── NotNowError             it may be able to do so later
     ├── StartRefusedError       it will never start this workload as it is
     ├── UnknownReplicaError     the replica is not there (any more)
     └── StillRunningError       the replica runs, so it cannot be forgotten
@@ -32,6 +33,10 @@ class SettingsError(OrchestratorError):
 
 class ExecutorError(OrchestratorError):
     """The executor could not do what it was asked; the text says why."""
+
+
+class NotNowError(ExecutorError):
+    """What the executor stands on is away, or full: that passes, however long it takes."""
 
 
 class StartRefusedError(ExecutorError):

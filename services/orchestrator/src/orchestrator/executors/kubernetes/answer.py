@@ -6,7 +6,9 @@ from typing import Any
 import orjson
 
 from kafkaml.schemas.states import FailureReason
-from orchestrator.exceptions import ExecutorError, StartRefusedError
+from kafkaml.schemas.workloads import Phase
+from orchestrator.exceptions import ExecutorError, NotNowError, StartRefusedError
+from orchestrator.pod_diagnosis import diagnose_refusal
 
 _LONGEST_TEXT = 2000
 
@@ -45,9 +47,12 @@ class Answer:
         text = f"{action}: {self.status}: {self._text()}"
         if self.retry_after is not None:
             text += f" (asks to wait for {self.retry_after} s)"
+        if self.status == 403 and "exceeded quota" in text:
+            return _quota_error(text)
         if self.status == 422:
             return StartRefusedError(text, reason=FailureReason.PLATFORM)
-        return ExecutorError(text)
+        is_passing = self.status in {409, 410, 429} or self.status >= 500
+        return NotNowError(text) if is_passing else ExecutorError(text)
 
     def _text(self) -> str:
         text = self._refusal().get("message") or self.content.decode(errors="replace")
@@ -60,3 +65,10 @@ class Answer:
         except orjson.JSONDecodeError:
             return {}
         return status if isinstance(status, dict) else {}
+
+
+def _quota_error(text: str) -> ExecutorError:
+    refusal = diagnose_refusal(text)
+    if refusal.phase is Phase.BLOCKED:
+        return StartRefusedError(refusal.message, reason=FailureReason.QUOTA)
+    return NotNowError(refusal.message)

@@ -19,7 +19,7 @@ from kubernetes_asyncio.config import (
     load_kube_config,
 )
 
-from orchestrator.exceptions import ExecutorError
+from orchestrator.exceptions import ExecutorError, NotNowError
 from orchestrator.executors.kubernetes.answer import Answer
 from orchestrator.executors.kubernetes.resources import Manifest
 
@@ -44,7 +44,7 @@ class Call:
 class Connection:
     """Makes calls, each within a time that includes connecting and reading the answer.
 
-    Raises `ExecutorError` if there is no answer. Nothing is tried again, except with new
+    Raises `NotNowError` if there is no answer. Nothing is tried again, except with new
     credentials where the server does not take the old ones.
     """
 
@@ -83,12 +83,12 @@ class Connection:
                 async with await self._send(call) as response:
                     yield response
         except TimeoutError as e:
-            raise ExecutorError(
+            raise NotNowError(
                 f"Kubernetes did not answer within {seconds:g} s ({where})"
             ) from e
         except (aiohttp.ClientError, OSError, OpenApiException, ValueError) as e:
             text = str(e) or type(e).__name__
-            raise ExecutorError(f"Kubernetes cannot be asked ({where}): {text}") from e
+            raise NotNowError(f"Kubernetes cannot be asked ({where}): {text}") from e
 
     async def _send(self, call: Call) -> aiohttp.ClientResponse:
         response = await self._send_once(call)

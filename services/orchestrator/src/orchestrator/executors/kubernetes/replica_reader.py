@@ -130,7 +130,7 @@ def _diagnose_job(objects: WorkloadObjects, look: Look) -> Diagnosis:
     diagnosis = diagnose_job(
         objects.owner,
         pods=objects.pods,
-        events=around.events,
+        events=around.events_of(objects.owner, *objects.pods),
         nodes=around.nodes,
         now=look.now,
     )
@@ -154,7 +154,7 @@ def _diagnose_replica(pod: Manifest, look: Look) -> Diagnosis:
 
 def _diagnose_pod(pod: Manifest, look: Look) -> Diagnosis:
     around = look.surroundings
-    return diagnose_pod(pod, events=around.events, nodes=around.nodes, now=look.now)
+    return diagnose_pod(pod, events=around.events_of(pod), nodes=around.nodes, now=look.now)
 
 
 def _diagnose_missing(objects: WorkloadObjects) -> Diagnosis:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from kafkaml.schemas.workloads import Workload, WorkloadKind
 from orchestrator.builders.labels import MANAGED, PLATFORM
 from orchestrator.builders.manifests import ManifestBuilder
-from orchestrator.exceptions import ExecutorError
+from orchestrator.exceptions import ExecutorError, NotNowError
 from orchestrator.executors.kubernetes.client import KubernetesClient
 from orchestrator.executors.kubernetes.pods import is_terminating
 from orchestrator.executors.kubernetes.resources import (
@@ -80,7 +80,7 @@ class WorkloadStarter:
             return created
         found = await self._client.get(resource, workload.name)
         if found is None:
-            raise ExecutorError(f"{workload.name} was removed while it was started")
+            raise NotNowError(f"{workload.name} was removed while it was started")
         return self._adopt(found, workload)
 
     def _adopt(self, found: Manifest, workload: Workload) -> Manifest:
@@ -92,7 +92,7 @@ class WorkloadStarter:
                 f"{found['kind']} {workload.name} is of another installation of Kafka-ML"
             )
         if is_terminating(found):
-            raise ExecutorError(f"{found['kind']} {workload.name} is still being removed")
+            raise NotNowError(f"{found['kind']} {workload.name} is still being removed")
         return found
 
     def _dependents(
@@ -117,7 +117,7 @@ class WorkloadStarter:
         if found is not None:
             await self._remove_stale(found)
         if await self._client.create(resource, manifest) is None:
-            raise ExecutorError(f"{resource.kind} {name} of an earlier start is in the way")
+            raise NotNowError(f"{resource.kind} {name} of an earlier start is in the way")
 
     async def _remove_stale(self, found: Manifest) -> None:
         """Remove what the garbage collector of the cluster has not come to yet."""
