@@ -417,6 +417,25 @@ async def test_what_waits_is_explained_by_events_and_nodes(
     assert "900 GiB" in replica.message
 
 
+async def test_what_an_autoscaler_says_keeps_a_pod_from_being_given_up(
+    world: KubernetesWorld, executor: KubernetesExecutor
+) -> None:
+    await started(world, executor, workload(memory="900Gi"))
+    [pod] = world.cluster.pods()
+    seen = {"firstTimestamp": pod["metadata"]["creationTimestamp"]}
+    event = {
+        "metadata": {"name": "scaling"},
+        "type": "Normal",
+        "reason": "TriggeredScaleUp",
+    }
+    about = {"involvedObject": {"uid": pod["metadata"]["uid"]}}
+    world.cluster.create("events", event | about | seen)
+    world.clock.advance(timedelta(minutes=2))
+    [replica] = await executor.list()
+    assert (replica.phase, replica.reason) == (Phase.PENDING, None)
+    assert "a node that is being added" in replica.message
+
+
 async def test_where_nodes_may_not_be_read_the_list_is_good_nevertheless(
     world: KubernetesWorld, executor: KubernetesExecutor
 ) -> None:

@@ -30,9 +30,10 @@ def explain_misfit(pod: Document, nodes: Sequence[Document]) -> str | None:
 
     No nodes at all are no reason to give up: an autoscaler may have removed them.
     """
-    if not nodes:
+    selector, requests = part(pod, "spec", "nodeSelector"), _requests(pod)
+    # Mostly the first node would do, and thousands of pods may wait for their turn.
+    if not nodes or any(_takes(node, pod, selector, requests) for node in nodes):
         return None
-    selector = part(pod, "spec", "nodeSelector")
     chosen = [node for node in nodes if _has_labels(node, selector)]
     if not chosen:
         labels = ", ".join(f"{name}={value}" for name, value in sorted(selector.items()))
@@ -43,14 +44,21 @@ def explain_misfit(pod: Document, nodes: Sequence[Document]) -> str | None:
         return (
             f"The nodes that it may run on are reserved by the taints {', '.join(taints)}."
         )
-    return _explain_size(_requests(pod), [_allocatable(node) for node in usable])
+    return _explain_size(requests, [_allocatable(node) for node in usable])
+
+
+def _takes(
+    node: Document, pod: Document, selector: Document, requests: Mapping[str, Decimal]
+) -> bool:
+    if not _has_labels(node, selector) or _untolerated(node, pod):
+        return False
+    size = _allocatable(node)
+    return all(_fits(requests, size, name) for name in requests)
 
 
 def _explain_size(
     requests: Mapping[str, Decimal], sizes: Sequence[Mapping[str, Decimal]]
-) -> str | None:
-    if any(all(_fits(requests, size, name) for name in requests) for size in sizes):
-        return None
+) -> str:
     lacking = [
         name for name in requests if not any(_fits(requests, size, name) for size in sizes)
     ]
