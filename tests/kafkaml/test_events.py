@@ -25,6 +25,7 @@ BY_ANNOTATION: dict[str, st.SearchStrategy[Any]] = {
     "<class 'str'>": st.text(max_size=9),
     "str | None": st.none() | st.text(max_size=9),
     "int | None": st.none() | numbers,
+    "float | None": st.none() | finite,
     "dict[str, float | None]": st.dictionaries(st.text(max_size=5), st.none() | finite),
 }
 KNOWN = [each for each in EVENT_TYPES.values() if each is not UnknownEvent]
