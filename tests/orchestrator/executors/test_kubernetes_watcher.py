@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from kafkaml.backoff import is_set_within
+from orchestrator.config import Settings
 from orchestrator.executors.kubernetes.watcher import ClusterWatcher
+from orchestrator.factory import build
 
 from ..builders import workload  # noqa: TID252 - tests of one package
 from .fake_kubernetes_server import Fault
@@ -150,3 +152,20 @@ async def test_after_a_while_without_the_server_the_loop_is_woken(
         wake.clear()
         await world.server.start()
         assert await is_set_within(wake, PATIENCE_SECONDS)
+
+
+async def test_the_orchestrator_watches_and_stops_at_once(world: KubernetesWorld) -> None:
+    settings = Settings.model_validate(
+        {
+            "executor": "kubernetes",
+            "token": "secret",
+            "url": "http://api.invalid:8000",
+            "bootstrap_servers": "kafka.invalid:9092",
+        }
+    )
+    async with build(settings) as orchestrator:
+        running = asyncio.create_task(orchestrator.run())
+        await watches(world, 2)
+        orchestrator.stop()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await running

@@ -2,9 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
+from typing import Protocol
 
 from prometheus_client import start_http_server
 
@@ -22,31 +23,40 @@ from orchestrator.reconcile import Reconciler
 from orchestrator.topics import KafkaTopics
 
 API_TIMEOUT = timedelta(seconds=10)
-LISTENER_TIMEOUT = timedelta(seconds=5)
+WAKER_TIMEOUT = timedelta(seconds=5)
 
 _LOOPBACK = re.compile(r"(?<![\w.-])(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)(?![\w.-])")
+
+
+class Waker(Protocol):
+    """What sets the event that wakes the loop; the loop turns without it, only later."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop`, whatever goes wrong."""
+        ...
 
 
 class Orchestrator:
     """The loop and what wakes it."""
 
     def __init__(
-        self, *, loop: ReconcileLoop, listener: EventListener, wake: asyncio.Event
+        self, *, loop: ReconcileLoop, wakers: Sequence[Waker], wake: asyncio.Event
     ) -> None:
         self._loop = loop
-        self._listener = listener
+        self._wakers = wakers
         self._wake = wake
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
         """Run until `stop` is called; what runs is left running."""
-        listening = asyncio.create_task(self._listener.run(self._stop))
+        waking = {asyncio.create_task(each.run(self._stop)) for each in self._wakers}
         try:
             await self._loop.run(self._stop)
         finally:
-            # It has nothing to finish, and may be waiting for a broker that is away.
-            listening.cancel()
-            await asyncio.wait({listening}, timeout=LISTENER_TIMEOUT.total_seconds())
+            # They have nothing to finish, and may be waiting for somebody who is away.
+            for each in waking:
+                each.cancel()
+            await asyncio.wait(waking, timeout=WAKER_TIMEOUT.total_seconds())
 
     def stop(self) -> None:
         """End after the pass at hand; calling it again does no harm."""
@@ -59,7 +69,10 @@ async def build(settings: Settings) -> AsyncIterator[Orchestrator]:
     """Build an orchestrator; what it holds open is closed at the end of the context."""
     _check_addresses(settings)
     wake, metrics = asyncio.Event(), Metrics()
-    async with _client(settings) as client, _executor(settings) as executor:
+    async with (
+        _client(settings) as client,
+        _executor(settings, wake) as (executor, watchers),
+    ):
         reconciler = Reconciler(
             api=client.workloads,
             executor=executor,
@@ -76,7 +89,7 @@ async def build(settings: Settings) -> AsyncIterator[Orchestrator]:
         )
         listener = EventListener(settings=settings, wake=wake)
         with _serving(metrics, settings.metrics_port):
-            yield Orchestrator(loop=loop, listener=listener, wake=wake)
+            yield Orchestrator(loop=loop, wakers=[listener, *watchers], wake=wake)
 
 
 def _client(settings: Settings) -> AsyncClient:
@@ -111,25 +124,31 @@ def _check_addresses(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def _executor(settings: Settings) -> AsyncIterator[Executor]:
-    """Yield the executor that the settings name; only its libraries are loaded."""
+async def _executor(
+    settings: Settings, wake: asyncio.Event
+) -> AsyncIterator[tuple[Executor, Sequence[Waker]]]:
+    """Yield the executor that the settings name, and what watches where it runs things.
+
+    Only its libraries are loaded.
+    """
     match settings.executor:
         case "process":
-            yield ProcessExecutor(
+            process = ProcessExecutor(
                 directory=settings.workloads_directory,
                 commands=settings.commands,
                 grace=settings.stop_grace,
             )
+            yield process, ()
         case "docker":
             from orchestrator.executors.docker.executor import DockerExecutor
 
             async with DockerExecutor.connect(settings=settings) as docker:
-                yield docker
+                yield docker, ()
         case "kubernetes":
             from orchestrator.executors.kubernetes.executor import KubernetesExecutor
 
             async with KubernetesExecutor.connect(settings=settings) as kubernetes:
-                yield kubernetes
+                yield kubernetes, [kubernetes.watcher(wake)]
 
 
 @contextmanager
