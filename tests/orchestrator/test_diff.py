@@ -234,6 +234,16 @@ def test_a_running_log_is_uploaded_when_it_grew_but_not_all_the_time() -> None:
     assert later == [UploadLog(TRAINING.name, 0, seen=replica)]
 
 
+def test_the_more_logs_there_are_the_rarer_each_is_uploaded() -> None:
+    wanted = [workload(number=number) for number in range(1, 1001)]
+    seen = [Replica(each.name, 0, Phase.RUNNING, log_revision=2) for each in wanted]
+    ledger = told(*wanted)
+    ledger.uploads = {each.run: Upload(1, NOW) for each in seen}
+    later = NOW + timedelta(seconds=49)
+    assert diff(wanted, seen, ledger=ledger, now=later) == []
+    assert len(diff(wanted, seen, ledger=ledger, now=NOW + timedelta(seconds=50))) == 1000
+
+
 def test_a_smaller_scale_stops_the_last_replicas() -> None:
     seen = [Replica(INFERENCE.name, number, Phase.RUNNING) for number in range(3)]
     actions = diff([INFERENCE], seen, ledger=told(INFERENCE), now=NOW)

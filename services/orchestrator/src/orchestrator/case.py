@@ -9,6 +9,8 @@ from orchestrator.executors.base import Replica
 from orchestrator.ledger import Ledger, Slot, Trouble
 
 LOG_INTERVAL = timedelta(seconds=10)
+# Logs are for people, who read one at a time: the more there are, the rarer each one is.
+LOG_INTERVAL_OF_EACH = timedelta(seconds=0.05)
 
 _LEFTOVER = "It waits for the end of what another installation of Kafka-ML left behind."
 
@@ -18,7 +20,7 @@ class Case:
     """What is wanted and what is seen under one name; `seen` is ordered by replica.
 
     `workload` is None if it is not wanted. `rival` is another attempt of the same check,
-    training or inference that still lives.
+    training or inference that still lives. `log_interval` is how often each log is copied.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Case:
     rival: str | None
     ledger: Ledger
     now: datetime
+    log_interval: timedelta = LOG_INTERVAL
 
     @property
     def is_set(self) -> bool:
@@ -56,5 +59,5 @@ class Case:
 
     def is_log_due(self, replica: Replica) -> bool:
         upload = self.ledger.uploads.get(replica.run)
-        is_recent = upload is not None and self.now < upload.at + LOG_INTERVAL
+        is_recent = upload is not None and self.now < upload.at + self.log_interval
         return self.has_log_grown(replica) and not is_recent

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from kafkaml.schemas.workloads import Workload
 from orchestrator.actions import Action
-from orchestrator.case import Case
+from orchestrator.case import LOG_INTERVAL, LOG_INTERVAL_OF_EACH, Case
 from orchestrator.executors.base import Replica
 from orchestrator.ledger import Ledger
 from orchestrator.replica_diff import decide_replicas
@@ -41,6 +41,7 @@ def _cases(
     for each in sorted(seen, key=lambda each: (each.name, each.replica)):
         replicas[each.name].append(each)
     living = _living_attempts(seen)
+    log_interval = max(LOG_INTERVAL, LOG_INTERVAL_OF_EACH * len(seen))
     for name in sorted(workloads.keys() | replicas.keys()):
         rivals = living.get(_subject(name), set()) - {name}
         yield Case(
@@ -50,6 +51,7 @@ def _cases(
             rival=min(rivals, default=None),
             ledger=ledger,
             now=now,
+            log_interval=log_interval,
         )
 
 

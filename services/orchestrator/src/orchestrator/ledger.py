@@ -21,10 +21,11 @@ class Slot(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Which revision of a log the API has, and since when."""
+    """Which revision of a log the API has, since when, and a hash of it if it was read."""
 
     revision: int
     at: datetime
+    digest: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

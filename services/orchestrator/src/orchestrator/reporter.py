@@ -66,16 +66,24 @@ class Reporter:
         self._ledger.statuses[name] = ToldStatus(status, self._clock())
 
     async def upload_log(self, seen: Replica, content: bytes) -> None:
+        before, digest = self._ledger.uploads.get(seen.run), hash(content)
+        if before is None or before.digest != digest:
+            await self._put_log(seen, content)
+        self._note_upload(seen, digest)
+
+    def give_up_log(self, seen: Replica) -> None:
+        """Take the log for uploaded until it grows again."""
+        self._note_upload(seen, digest=None)
+
+    async def _put_log(self, seen: Replica, content: bytes) -> None:
         try:
             await self._api.put_logs(seen.name, seen.replica, content)
         except ClientError as e:
             if not is_not_current(e):
                 raise
-        self.give_up_log(seen)
 
-    def give_up_log(self, seen: Replica) -> None:
-        """Take the log for uploaded until it grows again."""
-        self._ledger.uploads[seen.run] = Upload(seen.log_revision, self._clock())
+    def _note_upload(self, seen: Replica, digest: int | None) -> None:
+        self._ledger.uploads[seen.run] = Upload(seen.log_revision, self._clock(), digest)
 
     async def _observe(self, name: str, observation: Observation) -> None:
         try:
