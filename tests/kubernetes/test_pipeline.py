@@ -1,0 +1,123 @@
+from collections.abc import Iterator
+
+import pytest
+
+from kafkaml.client import Client
+from kafkaml.schemas.inferences import Inference
+from kafkaml.schemas.states import InferenceState
+from kafkaml.schemas.trainings import Training
+from tests.e2e.scenarios import separable, unique
+from tests.support.waiting import eventually
+
+from .installation import Installation
+from .kubectl import WORKLOADS, Manifest, find
+from .scenarios import PATIENCE, RESOURCES, pods_of, train
+
+
+@pytest.fixture(scope="module")
+def trained(platform: Installation) -> tuple[Training, Manifest]:
+    """A finished training, and the pod that did it."""
+    with Client(url=platform.url, token=platform.token) as client:
+        return train(platform, client)
+
+
+@pytest.fixture(scope="module")
+def training(trained: tuple[Training, Manifest]) -> Training:
+    return trained[0]
+
+
+@pytest.fixture(scope="module")
+def inference(platform: Installation, training: Training) -> Iterator[Inference]:
+    """One replica that serves."""
+    with Client(url=platform.url, token=platform.token) as client:
+        made = client.inferences.create(
+            training_id=training.id,
+            replicas=1,
+            input_topic=unique("in"),
+            output_topic=unique("out"),
+            resources=RESOURCES,
+        )
+        client.inferences.wait_serving(made.id, timeout=PATIENCE)
+        yield made
+        client.inferences.stop(made.id)
+
+
+def ready_replicas(client: Client, inference: Inference, count: int) -> None:
+    """Wait until so many replicas serve."""
+
+    def attempt() -> bool | None:
+        return client.inferences.get(inference.id).ready_replicas == count or None
+
+    eventually(attempt, PATIENCE)
+
+
+def test_a_model_is_trained_in_a_job(
+    client: Client, trained: tuple[Training, Manifest]
+) -> None:
+    training, pod = trained
+    assert training.result is not None
+    assert (training.result.test["accuracy"] or 0) > 0.8
+    (owner,) = pod["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["name"]) == ("Job", f"kafkaml-training-{training.id}-1")
+
+    def whole_log() -> str | None:
+        log = client.trainings.logs(training.id)
+        return log if "epoch" in log else None
+
+    assert eventually(whole_log, PATIENCE)
+
+
+def test_an_inference_answers_and_is_scaled(
+    platform: Installation, client: Client, inference: Inference
+) -> None:
+    client.inferences.scale(inference.id, replicas=2)
+    ready_replicas(client, inference, 2)
+    points, labels = separable(200, seed=11)
+    answers = client.inferences.predict(
+        inference.id, points, bootstrap_servers=platform.bootstrap_servers, timeout=PATIENCE
+    )
+    assert (answers.argmax(axis=1) == labels).mean() > 0.8
+    client.inferences.scale(inference.id, replicas=1)
+    ready_replicas(client, inference, 1)
+
+
+def test_the_code_of_users_has_no_way_to_the_cluster(
+    trained: tuple[Training, Manifest], inference: Inference
+) -> None:
+    serving = pods_of("inference", inference.id)
+    assert serving
+    for pod in (trained[1], *serving):
+        assert pod["spec"]["automountServiceAccountToken"] is False
+        assert not [name for name in mounts(pod) if "serviceaccount" in name]
+        assert pod["spec"]["enableServiceLinks"] is False
+
+
+def mounts(pod: Manifest) -> list[str]:
+    """Return the folders that are mounted into the containers of a pod."""
+    return [
+        mount["mountPath"]
+        for container in pod["spec"]["containers"]
+        for mount in container.get("volumeMounts", [])
+    ]
+
+
+def test_what_is_stopped_leaves_nothing_behind(client: Client, training: Training) -> None:
+    made = client.inferences.create(
+        training_id=training.id,
+        replicas=1,
+        input_topic=unique("in"),
+        output_topic=unique("out"),
+        resources=RESOURCES,
+    )
+    client.inferences.wait_serving(made.id, timeout=PATIENCE)
+    client.inferences.stop(made.id)
+    assert client.inferences.get(made.id).state is InferenceState.STOPPED
+    kinds = "deployments,services,secrets,poddisruptionbudgets,pods"
+
+    def gone() -> bool | None:
+        return not find(WORKLOADS, kinds, f"kafka-ml/id={made.id},{OF_INFERENCE}") or None
+
+    eventually(gone, PATIENCE)
+
+
+OF_INFERENCE = "app.kubernetes.io/component=inference"
