@@ -107,7 +107,7 @@ class Cluster:
 
 @pytest.fixture
 async def cluster() -> AsyncIterator[Cluster]:
-    namespace = f"e-{uuid4().hex[:8]}"
+    namespace = f"kafka-ml-executor-{uuid4().hex[:8]}"
     opening = Connection.open(service_account=SERVICE_ACCOUNT, time_limit=PATIENCE)
     async with opening as connection:
         client = KubernetesClient(connection=connection, namespace=namespace)
