@@ -87,7 +87,7 @@ class FitProgress(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has 
         where = "" if fold is None else f"fold {fold}, "
         raise DivergedError(
             f"the loss is not a number any more after {where}epoch {self._epoch}, batch "
-            f"{step} of {self._extent.steps}: lower the learning rate, clip the gradients "
+            f"{min(step, self._extent.steps)} of {self._extent.steps}: lower the learning rate, clip the gradients "
             "(fit.clipnorm), scale the records, or look for bad values among them"
         )
 
