@@ -83,11 +83,12 @@ class FitProgress(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has 
 
     def _diverge(self, logs: Mapping[str, Any], step: int) -> None:
         self._report_epoch(logs)
-        fold = self._extent.fold
+        fold, steps = self._extent.fold, self._extent.steps
         where = "" if fold is None else f"fold {fold}, "
+        batch = min(step, steps)  # several steps that ran as one may count beyond the end
         raise DivergedError(
             f"the loss is not a number any more after {where}epoch {self._epoch}, batch "
-            f"{min(step, self._extent.steps)} of {self._extent.steps}: lower the learning rate, clip the gradients "
+            f"{batch} of {steps}: lower the learning rate, clip the gradients "
             "(fit.clipnorm), scale the records, or look for bad values among them"
         )
 
