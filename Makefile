@@ -5,11 +5,11 @@ RUN := $(UV) run --locked
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' services/api/pyproject.toml)
 BAKE = VERSION=$(VERSION) REVISION=$$(git describe --always --dirty --abbrev=40 --exclude='*') CREATED=$$(git log -1 --format=%cI) docker buildx bake --load --file docker-bake.hcl
 
-.PHONY: help setup demo up down status test lint format bench images
+.PHONY: help setup demo up down status test lint format bench images demo-compose test-compose
 .DEFAULT_GOAL := help
 
 help: ## show this list
-	@grep -hE '^[a-z.-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z.-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 .uv/bin/uv:
 	@python3 -m venv .uv && .uv/bin/pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14'
@@ -47,5 +47,16 @@ bench: setup ## print the figures of speed, as ratios
 	@$(RUN) tests/bench/run.py
 
 images: ## build the images, and show their sizes
-	@$(BAKE)
+	@$(BAKE) $(TARGETS)
 	@docker image ls --filter reference='kafka-ml/*:$(VERSION)' --format 'table {{.Repository}}:{{.Tag}}\t{{.Size}}'
+
+.env:
+	@python3 scripts/make_env.py
+
+demo-compose: setup .env images ## run the demo on Docker compose
+	@docker compose up --wait --wait-timeout 300
+	@set -a; . ./.env; KAFKA_ML_URL=http://127.0.0.1:$${KAFKA_ML_API_PORT:-8000} KAFKA_ML_TOKEN=$$KAFKA_ML_ADMIN_TOKEN KAFKA_ML_BOOTSTRAP_SERVERS=127.0.0.1:$${KAFKA_ML_KAFKA_PORT:-9092} $(RUN) examples/digits/demo.py
+	@echo "It runs on. See it: docker compose ps   Stop it: docker compose down   Remove its data too: docker compose down --volumes"
+
+test-compose: setup images ## test the images and the platform on Docker compose
+	@$(RUN) pytest -m docker tests/compose tests/orchestrator/executors

@@ -1,8 +1,9 @@
+import tomllib
 from typing import Any
 
 import pytest
 
-from .project import SECRETS, ComposeProject
+from .project import ROOT, SECRETS, ComposeProject
 
 pytestmark = pytest.mark.docker
 
@@ -97,6 +98,19 @@ def test_networks_keep_apart_what_need_not_meet(project: ComposeProject) -> None
     }
     assert config["networks"]["state"]["internal"]
     assert config["networks"]["workloads"]["internal"]
+
+
+def test_images_are_of_the_version_of_the_packages(services: dict[str, Any]) -> None:
+    pyproject = tomllib.loads((ROOT / "services" / "api" / "pyproject.toml").read_text())
+    version = pyproject["project"]["version"]
+    ours = {
+        name: service["image"] for name, service in services.items() if "build" in service
+    }
+    assert ours
+    assert all(image.endswith(f":{version}") for image in ours.values()), ours
+    environment = services["orchestrator"]["environment"]
+    assert environment["KAFKA_ML_TRAINER_IMAGE"] == ours["trainer"]
+    assert environment["KAFKA_ML_INFERENCER_IMAGE"] == ours["inferencer"]
 
 
 def test_every_part_that_stays_says_whether_it_is_well(project: ComposeProject) -> None:

@@ -49,13 +49,21 @@ class Keeper:
 
     async def leave(self) -> int:
         """End and remove all workloads, and return their number; raise ExecutorError."""
-        if any(each.is_running for each in await self._engine.list(self._orchestrator)):
+        if await self._is_orchestrated():
             return 0
         containers = await self._engine.list(self._workloads)
         async with asyncio.TaskGroup() as group:
             for each in containers:
                 group.create_task(self._end(each.id))
         return len(containers)
+
+    async def _is_orchestrated(self) -> bool:
+        for each in await self._engine.list(self._orchestrator):
+            # What the list says of its state may be a moment old.
+            seen = await self._engine.inspect(each.id)
+            if seen is not None and seen.is_running:
+                return True
+        return False
 
     async def _end(self, container: str) -> None:
         await self._engine.stop(container, self._grace)
