@@ -5,7 +5,7 @@ RUN := $(UV) run --locked
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' services/api/pyproject.toml)
 BAKE = VERSION=$(VERSION) REVISION=$$(git describe --always --dirty --abbrev=40 --exclude='*') CREATED=$$(git log -1 --format=%cI) docker buildx bake --load --file docker-bake.hcl
 
-.PHONY: help setup demo up down status test lint format bench images demo-compose test-compose
+.PHONY: help setup demo up down status test lint format bench images demo-compose test-compose demo-kubernetes test-kubernetes
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -60,3 +60,9 @@ demo-compose: setup .env images ## run the demo on Docker compose
 
 test-compose: setup images ## test the images and the platform on Docker compose
 	@$(RUN) pytest -m docker tests/compose tests/orchestrator/executors
+
+demo-kubernetes: setup ## run the demo in the cluster of kubectl, which has the images
+	@$(RUN) scripts/demo_kubernetes.py
+
+test-kubernetes: setup ## test the platform in a cluster that is for tests
+	@$(RUN) pytest -m kubernetes tests/kubernetes tests/orchestrator

@@ -19,5 +19,5 @@ target "image" {
 target "trainer-gpu" {
   inherits = ["trainer"]
   args     = { VARIANT = "gpu" }
-  tags     = ["kafka-ml/trainer:${VERSION}-gpu"]
+  tags     = ["kafka-ml/trainer-gpu:${VERSION}"]
 }

@@ -15,6 +15,7 @@ import pytest
 from kafkaml.client import Client
 
 from .installation import Installation
+from .turn import own_turn
 
 INSTALL_SECONDS = 600
 FOLDER = Path(__file__).parent
@@ -33,12 +34,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """The platform, ready; removed at the end with all that it made."""
     installed = Installation(directory=tmp_path_factory.mktemp("kustomization"))
-    try:
-        installed.install()
-        yield installed
-    finally:
-        installed.close()
-        installed.remove()
+    with own_turn():
+        try:
+            installed.install()
+            yield installed
+        finally:
+            installed.close()
+            installed.remove()
 
 
 @pytest.fixture

@@ -24,6 +24,8 @@ SERVICES = ("api", "orchestrator", "control-logger", "trainer", "inferencer")
 PARTS = ("relay", "api", "orchestrator", "control-logger")
 SERVERS = ("postgres", "kafka")
 READY_TIMEOUT = "300s"
+# Fits beside the platform and another workload on a node with two CPUs.
+SMALL_CHECK = '{"cpu": "500m", "memory": "1536Mi"}'
 
 
 class Installation:
@@ -31,7 +33,7 @@ class Installation:
 
     def __init__(self, *, directory: Path) -> None:
         self.directory = directory
-        self.settings: dict[str, str] = {}
+        self.settings = {"KAFKA_ML_CHECK_RESOURCES": SMALL_CHECK}
         self._api = Forward(service="api", port=8000)
         self._kafka = Forward(service="kafka", port=29092)
         self.url = f"http://127.0.0.1:{self._api.port}"
@@ -132,7 +134,7 @@ class Installation:
             "patches": [*_other_folders()],
             "configMapGenerator": [
                 _more("kafka", {"KAFKA_ADVERTISED_LISTENERS": self._listeners()}),
-                _more("settings", {"KAFKA_ML_LOG_LEVEL": "info"} | self.settings),
+                _more("settings", self.settings),
             ],
         }
 

@@ -4,9 +4,10 @@ from datetime import timedelta
 
 from kafkaml.client import Client
 from kafkaml.schemas.deployments import Deployment
+from kafkaml.schemas.inferences import Inference
 from kafkaml.schemas.states import TrainingState
 from kafkaml.schemas.trainings import Training
-from tests.e2e.scenarios import CLASSIFIER, deploy, stream
+from tests.e2e.scenarios import CLASSIFIER, deploy, stream, unique
 from tests.support.waiting import eventually
 
 from .installation import Installation
@@ -59,3 +60,16 @@ def running_pod(kind: str, number: int) -> Manifest:
         return running[0] if running else None
 
     return eventually(attempt, PATIENCE)
+
+
+def serve(client: Client, training: Training) -> Inference:
+    """Serve a training by one replica with topics of its own."""
+    made = client.inferences.create(
+        training_id=training.id,
+        replicas=1,
+        input_topic=unique("in"),
+        output_topic=unique("out"),
+        resources=RESOURCES,
+    )
+    client.inferences.wait_serving(made.id, timeout=PATIENCE)
+    return made

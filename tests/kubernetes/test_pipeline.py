@@ -6,12 +6,12 @@ from kafkaml.client import Client
 from kafkaml.schemas.inferences import Inference
 from kafkaml.schemas.states import InferenceState
 from kafkaml.schemas.trainings import Training
-from tests.e2e.scenarios import separable, unique
+from tests.e2e.scenarios import separable
 from tests.support.waiting import eventually
 
 from .installation import Installation
 from .kubectl import WORKLOADS, Manifest, find
-from .scenarios import PATIENCE, RESOURCES, pods_of, train
+from .scenarios import PATIENCE, pods_of, serve, train
 
 
 @pytest.fixture(scope="module")
@@ -30,14 +30,7 @@ def training(trained: tuple[Training, Manifest]) -> Training:
 def inference(platform: Installation, training: Training) -> Iterator[Inference]:
     """One replica that serves."""
     with Client(url=platform.url, token=platform.token) as client:
-        made = client.inferences.create(
-            training_id=training.id,
-            replicas=1,
-            input_topic=unique("in"),
-            output_topic=unique("out"),
-            resources=RESOURCES,
-        )
-        client.inferences.wait_serving(made.id, timeout=PATIENCE)
+        made = serve(client, training)
         yield made
         client.inferences.stop(made.id)
 
@@ -102,14 +95,7 @@ def mounts(pod: Manifest) -> list[str]:
 
 
 def test_what_is_stopped_leaves_nothing_behind(client: Client, training: Training) -> None:
-    made = client.inferences.create(
-        training_id=training.id,
-        replicas=1,
-        input_topic=unique("in"),
-        output_topic=unique("out"),
-        resources=RESOURCES,
-    )
-    client.inferences.wait_serving(made.id, timeout=PATIENCE)
+    made = serve(client, training)
     client.inferences.stop(made.id)
     assert client.inferences.get(made.id).state is InferenceState.STOPPED
     kinds = "deployments,services,secrets,poddisruptionbudgets,pods"
