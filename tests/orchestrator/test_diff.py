@@ -270,6 +270,14 @@ def test_a_blocked_one_is_reported_in_each_pass_while_it_is_wanted() -> None:
     assert diff([], [replica], ledger=Ledger(), now=NOW) == [StopReplica(TRAINING.name, 0)]
 
 
+def test_what_an_unwanted_one_has_logged_is_uploaded_before_it_is_stopped() -> None:
+    replica = Replica(TRAINING.name, 0, Phase.RUNNING, log_revision=9)
+    assert diff([], [replica], ledger=Ledger(), now=NOW) == [
+        UploadLog(TRAINING.name, 0, seen=replica),
+        StopReplica(TRAINING.name, 0),
+    ]
+
+
 def test_a_start_that_is_refused_for_good_is_reported_and_not_tried_again() -> None:
     trouble = Trouble("no such image", reason=FailureReason.IMAGE, is_final=True)
     ledger = Ledger(troubles={Slot(TRAINING.name, 0): trouble})

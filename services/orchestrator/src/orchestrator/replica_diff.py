@@ -80,6 +80,9 @@ def _for_running(
     case: Case, replica: Replica, workload: Workload | None
 ) -> Iterator[Action]:
     if workload is None:
+        # A Job leaves no trace: what it said last is uploaded now or never.
+        if case.has_log_grown(replica):
+            yield UploadLog(replica.name, replica.replica, seen=replica)
         yield StopReplica(replica.name, replica.replica)
         return
     if case.is_log_due(replica):
