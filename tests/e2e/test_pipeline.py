@@ -140,7 +140,9 @@ def test_events_tell_the_life_of_a_training(
     stream(platform.bootstrap_servers, deployment, count=60)
     types = []
     for watched in client.events.watch(subject=subject, last_event_id=first.cursor):
-        types.append(watched.event.type)
+        # How often a step is told depends on how long it takes.
+        if watched.event.type != "training.stepped":
+            types.append(watched.event.type)
         if watched.event.type in {"training.finished", "training.failed"}:
             break
     assert types == [
