@@ -132,8 +132,10 @@ def test_components_go_together(tmp_path: Path) -> None:
     settings = find_one(manifests, "ConfigMap", "settings")["data"]
     assert settings["KAFKA_ML_BOOTSTRAP_SERVERS"].startswith("kafka-kafka-bootstrap.")
     assert settings["KAFKA_ML_KUBERNETES_KEDA_MAX_REPLICAS"] == "10"
-    relay = find_one(manifests, "Deployment", "relay")["spec"]["template"]["spec"]
-    assert [each["name"] for each in relay["initContainers"]] == ["migrate"]
+    migrate = find_one(manifests, "Job", "migrate")["spec"]["template"]["spec"]
+    assert not migrate["initContainers"]
+    assert migrate["serviceAccountName"] == "default"
+    assert [each["name"] for each in migrate["volumes"]] == ["temporary"]
     assert not [
         each for each in manifests if each["metadata"]["name"].startswith("secret-maker")
     ]

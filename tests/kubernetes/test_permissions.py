@@ -118,6 +118,7 @@ def test_only_the_orchestrator_and_who_makes_secrets_see_a_token(
     platform: Installation,
 ) -> None:
     assert platform.pods("api")
+    platform.apply()  # its Job is removed soon after its end
     holders = {
         (pod["metadata"]["labels"]["app.kubernetes.io/component"], container["name"])
         for pod in find(PLATFORM, "pods")
@@ -125,4 +126,4 @@ def test_only_the_orchestrator_and_who_makes_secrets_see_a_token(
         for mount in container.get("volumeMounts", [])
         if "serviceaccount" in mount["mountPath"]
     }
-    assert holders == {("orchestrator", "orchestrator"), ("relay", "make-secrets")}
+    assert holders == {("orchestrator", "orchestrator"), ("migration", "make-secrets")}
