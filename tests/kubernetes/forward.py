@@ -36,7 +36,8 @@ class Forward:
         self._closed.set()
         if self._process is not None:
             self._process.terminate()
-        self._thread.join(timeout=10)
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
 
     def _run(self) -> None:
         while not self._closed.is_set():
