@@ -37,7 +37,7 @@ class FaultTable:
         yield row
 
     def lines(self) -> list[str]:
-        width = max(len(row.fault) for row in self.rows)
+        width = max((len(row.fault) for row in self.rows), default=0)
         return [
             f"{row.fault:{width}}  {row.seconds:6.1f} s  {row.outcome}" for row in self.rows
         ]
