@@ -37,7 +37,6 @@ class Forward:
         if self._process is not None:
             self._process.terminate()
         if self._thread.is_alive():
-            if self._thread.is_alive():
             self._thread.join(timeout=10)
 
     def _run(self) -> None:
