@@ -5,7 +5,7 @@ RUN := $(UV) run --locked
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' services/api/pyproject.toml)
 BAKE = VERSION=$(VERSION) REVISION=$$(git describe --always --dirty --abbrev=40 --exclude='*') CREATED=$$(git log -1 --format=%cI) docker buildx bake --load --file docker-bake.hcl
 
-.PHONY: help setup demo up down status test lint format bench images demo-compose test-compose demo-kubernetes test-kubernetes
+.PHONY: help setup demo up down status test lint format bench bench-scale images demo-compose test-compose demo-kubernetes test-kubernetes
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -45,6 +45,9 @@ format: setup ## format the code
 
 bench: setup ## print the figures of speed, as ratios
 	@$(RUN) tests/bench/run.py
+
+bench-scale: setup ## print what thousands of workloads cost, on a cluster in memory
+	@$(RUN) tests/bench/orchestrator_scale.py
 
 images: ## build the images, and show their sizes
 	@$(BAKE) $(TARGETS)
