@@ -9,12 +9,11 @@ import pytest
 from kafkaml.client import Client
 from kafkaml.exceptions import ProblemError
 from kafkaml.schemas.states import InferenceState
-from tests.e2e.scenarios import unique
-from tests.support.waiting import eventually
+from tests.e2e.scenarios import separable, unique
 
 from .installation import ROOT, Installation
 from .kubectl import KUBECTL, PLATFORM, kubectl
-from .scenarios import PATIENCE, pods_of, serve, train
+from .scenarios import PATIENCE, running_pod, serve, train
 
 DOCUMENT = ROOT / "docs" / "kubernetes.md"
 
@@ -56,10 +55,13 @@ def test_a_restored_backup_is_as_it_was(
     again = client.trainings.download(training.id, tmp_path / "after").read_bytes()
     assert again == artifact
 
-    def serves() -> bool | None:
-        return client.inferences.get(inference.id).ready_replicas == 1 or None
-
-    eventually(serves, PATIENCE)
+    # That it serves is what the backup says; so see that it does.
+    running_pod("inference", inference.id)
+    points, _ = separable(20, seed=11)
+    servers = platform.bootstrap_servers
+    answers = client.inferences.predict(
+        inference.id, points, bootstrap_servers=servers, timeout=PATIENCE
+    )
+    assert len(answers) == 20
     assert client.inferences.get(inference.id).state is InferenceState.SERVING
-    assert len(pods_of("inference", inference.id)) == 1
     client.inferences.stop(inference.id)
