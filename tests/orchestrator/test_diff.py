@@ -3,6 +3,7 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 
 from kafkaml.schemas.states import FailureReason
@@ -242,6 +243,20 @@ def test_the_more_logs_there_are_the_rarer_each_is_uploaded() -> None:
     later = NOW + timedelta(seconds=49)
     assert diff(wanted, seen, ledger=ledger, now=later) == []
     assert len(diff(wanted, seen, ledger=ledger, now=NOW + timedelta(seconds=50))) == 1000
+
+
+@pytest.mark.parametrize(("number", "delay"), [(1, 0), (200, 0), (400, 10)])
+def test_a_first_log_is_uploaded_at_once_unless_there_are_many(
+    number: int, delay: int
+) -> None:
+    wanted = [workload(number=each) for each in range(1, number + 1)]
+    seen = [
+        Replica(each.name, 0, Phase.RUNNING, log_revision=1, started_at=NOW)
+        for each in wanted
+    ]
+    for seconds, count in ((delay - 1, 0), (delay, number)):
+        now = NOW + timedelta(seconds=seconds)
+        assert len(diff(wanted, seen, ledger=told(*wanted), now=now)) == count
 
 
 def test_a_smaller_scale_stops_the_last_replicas() -> None:

@@ -58,6 +58,11 @@ class Case:
         return replica.log_revision != (upload.revision if upload else 0)
 
     def is_log_due(self, replica: Replica) -> bool:
-        upload = self.ledger.uploads.get(replica.run)
-        is_recent = upload is not None and self.now < upload.at + self.log_interval
-        return self.has_log_grown(replica) and not is_recent
+        return self.has_log_grown(replica) and not self._is_log_recent(replica)
+
+    def _is_log_recent(self, replica: Replica) -> bool:
+        if upload := self.ledger.uploads.get(replica.run):
+            return self.now < upload.at + self.log_interval
+        # At once, but where so many begin that their logs would hold up what is to start.
+        delay = self.log_interval - LOG_INTERVAL
+        return replica.started_at is not None and self.now < replica.started_at + delay
