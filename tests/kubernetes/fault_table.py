@@ -1,9 +1,12 @@
 """What came of each fault, as a table at the end of the run."""
 
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+OUTCOME_WIDTH = 100
 
 
 @dataclass
@@ -39,5 +42,7 @@ class FaultTable:
     def lines(self) -> list[str]:
         width = max((len(row.fault) for row in self.rows), default=0)
         return [
-            f"{row.fault:{width}}  {row.seconds:6.1f} s  {row.outcome}" for row in self.rows
+            f"{row.fault:{width}}  {row.seconds:6.1f} s  "
+            + textwrap.shorten(row.outcome, OUTCOME_WIDTH, placeholder=" …")
+            for row in self.rows
         ]

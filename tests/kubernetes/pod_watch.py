@@ -12,6 +12,8 @@ _FIELDS = (
     ".type",
     ".object.metadata.uid",
     ".object.status.phase",
+    # The phase follows some seconds after the end of what ran.
+    ".object.status.containerStatuses[0].state.terminated.exitCode",
     *(f".object.metadata.labels.{each}" for each in _LABELS),
 )
 _TEMPLATE = "|".join(f"{{{field}}}" for field in _FIELDS) + '{"\\n"}'
@@ -28,12 +30,12 @@ class Pod(NamedTuple):
 class PodWatch:
     """Follows the pods of workloads, and notes when one training or check had two at once.
 
-    A pod lives until it has ended, or is gone, if it is being deleted.
+    A pod lives until its container has ended, or it is gone.
     """
 
     def __init__(self) -> None:
-        self.overlaps: list[str] = []
         self.seen: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        self._overlaps: list[str] = []
         self._live: dict[str, Pod] = {}
         self._closed = threading.Event()
         self._process: subprocess.Popen[str] | None = None
@@ -53,6 +55,11 @@ class PodWatch:
         """Return the uids of all pods that a training ever had."""
         return self.seen["training", str(number)]
 
+    def overlaps(self) -> list[str]:
+        """Return which attempts lived at once since this was asked last."""
+        found, self._overlaps = self._overlaps, []
+        return found
+
     def _run(self) -> None:
         command = [KUBECTL, "--namespace", WORKLOADS, "get", "pods", "--watch"]
         command += ["--output-watch-events", "--output", f"jsonpath={_TEMPLATE}"]
@@ -68,17 +75,24 @@ class PodWatch:
             self._closed.wait(_PAUSE_SECONDS)
 
     def _note(
-        self, change: str, uid: str, phase: str, component: str, number: str, workload: str
+        self,
+        change: str,
+        uid: str,
+        phase: str,
+        exit_code: str,
+        component: str,
+        number: str,
+        workload: str,
     ) -> None:
         if component not in {"training", "check"}:
             return
         pod = Pod((component, number), workload)
         self.seen[pod.subject].add(uid)
-        if change == "DELETED" or phase in {"Succeeded", "Failed"}:
+        if change == "DELETED" or phase in {"Succeeded", "Failed"} or exit_code:
             self._live.pop(uid, None)
             return
         self._live[uid] = pod
         rivals = [each for each in self._live.values() if each.subject == pod.subject]
         if len(rivals) > 1:
             names = sorted(each.workload for each in rivals)
-            self.overlaps.append(f"{' and '.join(names)} at once")
+            self._overlaps.append(f"{' and '.join(names)} at once")

@@ -41,10 +41,10 @@ AWAY_SECONDS = 60
 def table(request: pytest.FixtureRequest) -> Iterator[FaultTable]:
     made = FaultTable()
     yield made
-    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
-    assert reporter is not None
-    for line in ("", "", *made.lines()):
-        reporter.write_line(line)
+    capture = request.config.pluginmanager.get_plugin("capturemanager")
+    assert capture is not None
+    with capture.global_and_fixture_disabled():
+        print("", *made.lines(), sep="\n")
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def trainings(client: Client, configuration: int, watch: PodWatch) -> Iterator[T
     made = Trainings(client, configuration)
     yield made
     made.stop_all()
-    assert watch.overlaps == []
+    assert watch.overlaps() == []
 
 
 Break = Callable[[Manifest], None]
