@@ -32,7 +32,6 @@ class Own(keras.Model):
 
     def build(self, shape):
         self.body.build(shape)
-        self.noise.build(self.body.trainable_variables)
         self.built = True
 
     def call(self, x):

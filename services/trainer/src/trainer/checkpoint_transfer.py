@@ -2,6 +2,7 @@
 
 import os
 import stat
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from threading import Condition, Event, Thread
@@ -95,7 +96,8 @@ class CheckpointSender:
                 size_bytes=sent.size_bytes,
             )
         finally:
-            self._path.unlink(missing_ok=True)  # the next one may be written now
+            with suppress(OSError):
+                self._path.unlink()  # the next one may be written now
 
 
 class UntrustedFile(FileIO):
@@ -108,10 +110,10 @@ class UntrustedFile(FileIO):
     def __init__(self, path: Path, *, closing: Event) -> None:
         self._closing = closing
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        super().__init__(descriptor)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            self.close()
+            os.close(descriptor)
             raise PlatformError(f"{path.name} is not a file")
+        super().__init__(descriptor)
 
     def read(self, size: int | None = -1, /) -> bytes:
         if self._closing.is_set():
