@@ -52,6 +52,7 @@ def train(
     identity: str = IDENTITY,
     seconds: float | None = 0,
     is_full: bool = False,
+    max_bytes: int | None = None,
     **parameters: Any,
 ) -> Run:
     """Train in a folder; each checkpoint is taken away as the trainer does."""
@@ -80,7 +81,11 @@ def train(
     checkpointing = None
     if seconds is not None:
         checkpointing = Checkpointing(
-            identity=identity, attempt=1, seconds=seconds, is_resumed=resumed is not None
+            identity=identity,
+            attempt=1,
+            seconds=seconds,
+            is_resumed=resumed is not None,
+            max_bytes=max_bytes,
         )
     before = Path.cwd()
     os.chdir(folder)

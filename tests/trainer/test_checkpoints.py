@@ -184,6 +184,39 @@ def test_a_disk_that_takes_nothing_ends_no_fit(
     assert "could not be written" in capfd.readouterr().err
 
 
+def test_a_checkpoint_without_room_is_not_made(
+    whole: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = train(tmp_path / "small", WITH_CHANCE, max_bytes=100)
+    assert_same(run, whole)
+    assert not run.checkpoints
+    assert "bytes, but may have 100" in capfd.readouterr().err
+
+
+ODD_VARIABLE = """\
+import keras
+import numpy as np
+
+class Odd:
+    def numpy(self):
+        return np.zeros(1)
+
+model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, activation="softmax")])
+model.compile("sgd", "sparse_categorical_crossentropy")
+model.optimizer_of_its_own = keras.optimizers.SGD()
+vars(model.optimizer_of_its_own)["_variables"] = [Odd()]
+"""
+
+
+def test_a_model_that_cannot_be_written_is_trained_without_checkpoints(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = train(tmp_path / "odd", ODD_VARIABLE)
+    assert len(run.epochs) == 3
+    assert not run.checkpoints
+    assert capfd.readouterr().err.count("there will be no checkpoints") == 1
+
+
 def test_a_file_appears_whole_or_not_at_all(whole: Run, tmp_path: Path) -> None:
     checkpoint = Checkpoint.read(whole.checkpoints[0], identity="this fit")
     copy = tmp_path / "copy"

@@ -103,6 +103,10 @@ class Groups:
         return [array for name in _GROUPS for array in getattr(self, name)]
 
     @property
+    def size_bytes(self) -> int:
+        return sum(array.nbytes for array in self.all)
+
+    @property
     def shapes(self) -> GroupShapes:
         return GroupShapes(
             **{

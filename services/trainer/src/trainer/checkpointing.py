@@ -68,6 +68,8 @@ class Checkpointer:
             checkpoint = self._made(model, position, progress, callbacks)
         except MemoryError:
             log("there is no memory for a checkpoint: raise resources.memory")
+        except Exception as e:  # noqa: BLE001  # a model's own variables may be anything
+            self._give_up(e)
         else:
             self._writer = Thread(target=self._write, args=(checkpoint,), daemon=True)
             self._writer.start()
@@ -89,6 +91,11 @@ class Checkpointer:
             seed_generator=seed_generator_state(),
             best_weights=best_weights_of(callbacks),
         )
+        limit = self._wanted.max_bytes
+        if limit is not None and groups.size_bytes > limit:
+            raise CheckpointError(
+                f"one has {groups.size_bytes} bytes, but may have {limit}"
+            )
         header = CheckpointHeader(
             identity=self._wanted.identity,
             attempt=self._wanted.attempt,
@@ -102,11 +109,18 @@ class Checkpointer:
         )
         return Checkpoint(header, groups)
 
+    def _give_up(self, error: Exception) -> None:
+        self._wanted = None
+        log(f"there will be no checkpoints: {type(error).__name__}: {error!s:.300}")
+
     def _write(self, checkpoint: Checkpoint) -> None:
         try:
             checkpoint.write(self._path)
         except (OSError, MemoryError) as e:
             log(f"a checkpoint could not be written: {e}")
+            return
+        except Exception as e:  # noqa: BLE001  # likewise
+            self._give_up(e)
             return
         position = checkpoint.header.position
         self._send(CheckpointWritten(epochs=position.epochs, steps=position.steps))

@@ -54,13 +54,14 @@ class Checkpointing(Message):
     """Write `CHECKPOINT_FILE` about every so many seconds, unless it is there still.
 
     If `is_resumed`, go on from `RESUME_FILE`. Only a checkpoint of the same `identity`
-    is of use.
+    is of use. One with more than `max_bytes` is not written.
     """
 
     identity: str
     attempt: int
     seconds: float = Field(ge=0)
     is_resumed: bool = False
+    max_bytes: int | None = None
 
 
 class Train(Message):

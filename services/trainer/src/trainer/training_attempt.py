@@ -186,6 +186,7 @@ class TrainingAttempt:
             ),
             attempt=self._attempt,
             seconds=seconds,
+            max_bytes=self._settings.max_checkpoint_bytes,
             is_resumed=self._order.checkpoint is not None
             and fetch_checkpoint(self._directory, self._reporter),
         )
