@@ -82,6 +82,7 @@ def settings(database_url: str) -> ApiSettings:
         orchestrator_token=SecretStr(ORCHESTRATOR_SECRET),
         control_logger_token=SecretStr(CONTROL_LOGGER_SECRET),
         max_artifact_bytes=1_000_000,
+        max_checkpoint_bytes=1_000_000,
     )
 
 

@@ -5,6 +5,7 @@ import hashlib
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from email.utils import formatdate
 
 import uvicorn
@@ -43,7 +44,28 @@ class FakeS3:
             case "DELETE":
                 self.uploads.pop(query["uploadId"])
                 return Response(status_code=204)
+        if "list-type" in query:
+            return self._list(path, query.get("prefix", ""))
         return self._get(path)
+
+    def _list(self, bucket: str, prefix: str) -> Response:
+        """Answer with all keys at once; a real one pages after a thousand."""
+        found = {
+            key: content
+            for path, content in self.objects.items()
+            if (key := path.removeprefix(f"{bucket}/")).startswith(prefix)
+        }
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        contents = "".join(
+            f"<Contents><Key>{key}</Key><LastModified>{now}</LastModified>"
+            f"<ETag>{_tag(content)}</ETag><Size>{len(content)}</Size></Contents>"
+            for key, content in found.items()
+        )
+        return Response(
+            f"<ListBucketResult><KeyCount>{len(found)}</KeyCount>"
+            f"<IsTruncated>false</IsTruncated>{contents}</ListBucketResult>",
+            media_type=_XML,
+        )
 
     def _put(self, path: str, query: QueryParams, body: bytes) -> Response:
         if "uploadId" in query:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -204,6 +205,19 @@ async def test_small_files_are_replaced_and_deleted(store: ArtifactStore) -> Non
 
     assert await store.get_bytes("logs/1/0") is None
     assert not await store.exists("logs/1/0")
+
+
+async def test_the_files_of_a_folder_are_listed_with_their_times(
+    store: ArtifactStore,
+) -> None:
+    assert [each async for each in store.list("checkpoints")] == []
+    before = datetime.now(UTC) - timedelta(seconds=2)
+    for key in ("checkpoints/1/a", "checkpoints/2/b", "checkpoints-2/c", "logs/1/0"):
+        await put(store, b"x", key=key)
+    listed = [each async for each in store.list("checkpoints")]
+    assert {each.key for each in listed} == {"checkpoints/1/a", "checkpoints/2/b"}
+    after = datetime.now(UTC) + timedelta(seconds=2)
+    assert all(before < each.stored_at < after for each in listed)
 
 
 async def test_an_absent_file_is_missing(store: ArtifactStore) -> None:

@@ -57,6 +57,7 @@ async def test_the_order_of_a_training_is_complete(api: Actors) -> None:
         "deployment_id": deployment["id"],
         "parameters": deployment["parameters"],
         "control_topic": deployment["control_topic"],
+        "checkpoint": None,
     }
 
 
@@ -91,6 +92,7 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/check", {"json": {"check": CHECK}}),
     ("POST", "/failure", {"json": {"reason": "diverged", "message": "m"}}),
     ("GET", "/artifact", {}),
+    ("GET", "/checkpoint", {}),
     (
         "PUT",
         "/artifact",

@@ -104,6 +104,8 @@ async def test_events_are_for_those_who_may_view(api: Actors) -> None:
         ("POST workloads/kafkaml-check-9-9/token", {"orchestrator"}),
         ("POST attempts/current/result", {"attempt"}),
         ("PUT attempts/current/artifact", {"attempt"}),
+        ("PUT attempts/current/checkpoint", {"attempt"}),
+        ("GET attempts/current/checkpoint", {"attempt"}),
     ],
 )
 def test_permissions_are_these(shared_app: FastAPI, path: str, scopes: set[str]) -> None:

@@ -46,6 +46,7 @@ class Fit:
         **parameters: Any,
     ) -> None:
         from trainer.batches import BatchSource, steps_of
+        from trainer.checkpointing import Checkpointer
         from trainer.fit_options import prepare_model
         from trainer.fitting import Fitter
         from trainer.model_source import build_model
@@ -62,6 +63,7 @@ class Fit:
             source=BatchSource(dataset),
             parameters=wanted,
             send=self.reports.append,
+            checkpointer=Checkpointer(wanted=None, send=self.reports.append),
         )
         self.parameters = wanted
         self.fitted = self.fitter.fit(dataset.parts.training, dataset.parts.validation)

@@ -1,9 +1,11 @@
 """Fitting in this process, compared with what Keras does on arrays."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.trainer.fitting import Fit, assert_same_weights, plain_dataset
 from tests.trainer.orders import CLASSIFIER
@@ -67,17 +69,24 @@ def test_the_first_step_is_reported_at_once_then_one_in_a_second(dataset: Datase
 def test_shuffled_batches_hold_every_record_once_and_in_another_order_each_epoch(
     dataset: Dataset,
 ) -> None:
-    from trainer.batches import BatchSource
+    from trainer.batches import BatchSource, EpochOrder
 
-    batches = BatchSource(dataset).batches(dataset.parts.training, size=32, shuffle_seed=1)
+    part = dataset.parts.training
+    order = EpochOrder(part, seed=1)
+    batches = BatchSource(dataset).batches(part, size=32, order=order)
     assert int(batches.cardinality()) == len(batches) == 7
-    epochs = [
-        np.concatenate([features.numpy() for features, _ in batches]) for _ in range(2)
-    ]
-    wanted = dataset.features[dataset.parts.training]
+
+    def drawn(epoch: int) -> NDArray[Any]:
+        order.on_epoch_begin(epoch)
+        return np.concatenate([features.numpy() for features, _ in batches])
+
+    epochs = [drawn(epoch) for epoch in (0, 1, 0)]
     for each in epochs:
-        assert np.array_equal(np.sort(each, axis=0), np.sort(wanted, axis=0))
+        assert np.array_equal(
+            np.sort(each, axis=0), np.sort(dataset.features[part], axis=0)
+        )
     assert not np.array_equal(epochs[0], epochs[1])
+    assert np.array_equal(epochs[0], epochs[2])
 
 
 @pytest.mark.parametrize("fit", [{}, {"steps_per_execution": 1}])

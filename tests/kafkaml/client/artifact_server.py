@@ -27,9 +27,11 @@ class ArtifactServer:
 
     def app(self) -> FastAPI:
         app = FastAPI()
-        app.add_api_route("/api/v1/attempts/current/artifact", self._take, methods=["PUT"])
-        for path in ("trainings/1", "attempts/current"):
-            app.add_api_route(f"/api/v1/{path}/artifact", self._give)
+        for noun in ("artifact", "checkpoint"):
+            path = f"/api/v1/attempts/current/{noun}"
+            app.add_api_route(path, self._take, methods=["PUT"])
+            app.add_api_route(path, self._give)
+        app.add_api_route("/api/v1/trainings/1/artifact", self._give)
         return app
 
     async def _take(self, request: Request) -> Response:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from api.config import ApiSettings
 from api.middleware.observer import RequestMetrics
+from api.services.checkpoint_sweeper import CheckpointSweeper
 from api.services.event_stream import EventStream
 from api.services.files import FileService
 from api.storage.artifacts import ArtifactStore
@@ -21,6 +22,7 @@ class Components:
     units: UnitsOfWork
     artifacts: ArtifactStore
     files: FileService
+    checkpoint_sweeper: CheckpointSweeper
     event_stream: EventStream
     metrics: RequestMetrics
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

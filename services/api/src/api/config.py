@@ -51,6 +51,7 @@ class ApiSettings(DatabaseSettings, KafkaSettings):
     orchestrator_token: Secret | None = None
     control_logger_token: Secret | None = None
     max_artifact_bytes: int = Field(default=4 * 1024**3, ge=1)
+    max_checkpoint_bytes: int = Field(default=16 * 1024**3, ge=1)
     shutdown_grace: timedelta = timedelta(seconds=10)
     check_resources: Resources = Resources(cpu="1", memory="2Gi")
     check_cpu_seconds: int = Field(default=300, ge=1)

@@ -29,6 +29,7 @@ from api.middleware.observer import Observer, RequestMetrics
 from api.openapi import DESCRIPTION, TAGS, describe_problems
 from api.permissions import MAY_VIEW, check_permissions
 from api.problems import add_problem_handlers
+from api.services.checkpoint_sweeper import CheckpointSweeper
 from api.services.event_stream import EventStream
 from api.services.files import FileService
 from api.services.first_tokens import FirstTokens
@@ -42,12 +43,14 @@ from kafkaml.schemas.tokens import Scope
 PREFIX = "/api/v1"
 
 # A control message may have 1 MiB, which Base64 makes longer; a confusion matrix has as
-# many numbers as classes squared; an artifact is streamed, and its store knows the limit.
+# many numbers as classes squared; artifacts and checkpoints are streamed, and their store
+# knows the limits.
 BODY_LIMITS = BodyLimits(
     special={
         ("POST", f"{PREFIX}/datasources"): 12 * MEBIBYTE,
         ("POST", f"{PREFIX}/attempts/current/result"): 16 * MEBIBYTE,
         ("PUT", f"{PREFIX}/attempts/current/artifact"): None,
+        ("PUT", f"{PREFIX}/attempts/current/checkpoint"): None,
     }
 )
 
@@ -91,8 +94,10 @@ def build_components(settings: ApiSettings) -> Components:
             units=units,
             store=artifacts,
             max_artifact_bytes=settings.max_artifact_bytes,
+            max_checkpoint_bytes=settings.max_checkpoint_bytes,
             check_max_attempts=settings.check_max_attempts,
         ),
+        checkpoint_sweeper=CheckpointSweeper(units=units, store=artifacts),
         event_stream=EventStream(kafka=settings),
         metrics=RequestMetrics(registry=CollectorRegistry()),
     )
@@ -137,9 +142,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         )
         show_first_token(await first_tokens.prepare())
         await components.event_stream.start()
+        components.checkpoint_sweeper.start()
         try:
             yield
         finally:
+            await components.checkpoint_sweeper.stop()
             await components.event_stream.stop()
     finally:
         await components.database.dispose()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -20,13 +21,15 @@ class BatchSource:
             self._features = tf.constant(np.asarray(dataset.features))
             self._labels = tf.constant(np.asarray(dataset.labels))
 
-    def batches(self, part: Indices, *, size: int, shuffle_seed: int | None = None) -> Any:
-        """Return pairs of features and labels, drawn anew each epoch if there is a seed."""
+    def batches(
+        self, part: Indices, *, size: int, order: "EpochOrder | None" = None
+    ) -> Any:
+        """Return pairs of features and labels, in an order of their own if there is one."""
 
         def pair(rows: Any) -> Any:
             return tf.gather(self._features, rows), tf.gather(self._labels, rows)
 
-        return _dataset(part, pair, size=size, shuffle_seed=shuffle_seed)
+        return _dataset(part, pair, size=size, order=order)
 
     def feature_batches(self, part: Indices, *, size: int) -> Any:
         """Return features alone, in order."""
@@ -34,7 +37,26 @@ class BatchSource:
         def features(rows: Any) -> Any:
             return tf.gather(self._features, rows)
 
-        return _dataset(part, features, size=size, shuffle_seed=None)
+        return _dataset(part, features, size=size)
+
+
+class EpochOrder(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+    """The order of the training records: by chance, and another one in each epoch.
+
+    It is made from the seed and the epoch alone, so that a fit can go on from any epoch.
+    """
+
+    def __init__(self, part: Indices, *, seed: int) -> None:
+        super().__init__()
+        self._part = np.asarray(part)
+        self._seed = seed
+        with tf.device("CPU:0"):
+            self.rows = tf.Variable(self._part, trainable=False)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        del logs
+        generator = np.random.default_rng([self._seed, epoch])
+        self.rows.assign(generator.permutation(self._part))
 
 
 def steps_of(count: int, size: int) -> int:
@@ -48,14 +70,17 @@ def steps_per_execution(steps: int) -> int:
 
 
 def _dataset(
-    part: Indices, gather: Callable[[Any], Any], *, size: int, shuffle_seed: int | None
+    part: Indices,
+    gather: Callable[[Any], Any],
+    *,
+    size: int,
+    order: EpochOrder | None = None,
 ) -> Any:
-    rows = tf.constant(np.asarray(part))
-    positions = tf.data.Dataset.range(len(part))
-    if shuffle_seed is not None:
-        positions = positions.shuffle(
-            len(part), seed=shuffle_seed, reshuffle_each_iteration=True
-        )
-    batches = positions.batch(size).map(lambda chosen: gather(tf.gather(rows, chosen)))
-    # Keras takes a step too many on a dataset whose length it cannot see.
-    return batches.apply(tf.data.experimental.assert_cardinality(steps_of(len(part), size)))
+    rows = tf.constant(np.asarray(part)) if order is None else order.rows
+
+    def batch(number: Any) -> Any:
+        # The end may be beyond the last row; the last batch is smaller then.
+        return gather(rows[number * size : (number + 1) * size])
+
+    # Keras takes a step too many on a dataset whose length it cannot see: here it can.
+    return tf.data.Dataset.range(steps_of(len(part), size)).map(batch)

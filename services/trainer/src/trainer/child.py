@@ -8,7 +8,7 @@ import os
 import sys
 from io import BufferedReader
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import NoReturn
 
 from trainer.messages import COMMANDS, Build, Command, Message, Ready, Train
@@ -20,6 +20,7 @@ class Channel:
 
     def __init__(self, *, commands: BufferedReader, reports: int) -> None:
         self._reports = reports
+        self._sending = Lock()
         self._queue: SimpleQueue[Command] = SimpleQueue()
         Thread(target=self._receive, args=(commands,), daemon=True).start()
 
@@ -29,8 +30,9 @@ class Channel:
 
     def send(self, message: Message) -> None:
         line = message.to_line()
-        while line:
-            line = line[os.write(self._reports, line) :]
+        with self._sending:
+            while line:
+                line = line[os.write(self._reports, line) :]
 
     def _receive(self, commands: BufferedReader) -> NoReturn:
         """Queue commands; end the process with the trainer, whatever else it does."""
@@ -69,7 +71,13 @@ def serve(channel: Channel) -> None:
         channel.send(inspect_model(model, try_saving=build.try_saving))
         train = channel.next()
         if isinstance(train, Train):
-            channel.send(train_model(model, train.parameters, send=channel.send))
+            trained = train_model(
+                model,
+                train.parameters,
+                send=channel.send,
+                checkpointing=train.checkpointing,
+            )
+            channel.send(trained)
     except BaseException as e:  # noqa: BLE001  # a model's code may raise anything
         channel.send(failure_of(e))
 

@@ -32,6 +32,18 @@ class TrainerSettings(EnvironmentSettings):
         description="where an attempt makes its own folder, and removes it at the end",
     )
 
+    temporary_bytes: int | None = Field(
+        default=None,
+        ge=1,
+        description="that the work directory may hold, or the pod is evicted; a "
+        "checkpoint may have a quarter of it; null: as many as its disk takes",
+    )
+
+    @property
+    def max_checkpoint_bytes(self) -> int | None:
+        """What a checkpoint may have beside records, model and the one that is read."""
+        return None if self.temporary_bytes is None else self.temporary_bytes // 4
+
     @field_validator("check_memory")
     @classmethod
     def _check_memory(cls, value: str) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from kafkaml.schemas.deployments import TrainingParameters
 from kafkaml.schemas.results import CrossValidation, FoldMetric
 from trainer.batches import BatchSource, steps_of
+from trainer.checkpointing import Checkpointer
 from trainer.dataset import Dataset
 from trainer.evaluation import evaluate
 from trainer.fit_options import optimizer_of, set_learning_rate
@@ -28,21 +29,27 @@ class CrossValidator:
         source: BatchSource,
         parameters: TrainingParameters,
         fitter: Fitter,
+        checkpointer: Checkpointer,
     ) -> None:
         self._model = model
         self._source = source
         self._parameters = parameters
         self._fitter = fitter
+        self._checkpointer = checkpointer
         self._start = _Variables(model)
 
     def validate(self, dataset: Dataset) -> CrossValidation:
-        """Measure every fold by a model that was fitted on the others."""
+        """Measure every fold by a model that was fitted on the others.
+
+        Folds that an attempt before has measured are not fitted again.
+        """
         training, folds = np.asarray(dataset.parts.training), np.asarray(dataset.folds)
         count = int(folds.max()) + 1
-        found = [
-            self._measure(training, folds == number, fold=number + 1, of=count)
-            for number in range(count)
-        ]
+        found = self._checkpointer.folds
+        for number in range(len(found), count):
+            found.append(
+                self._measure(training, folds == number, fold=number + 1, of=count)
+            )
         names = dict.fromkeys(name for metrics in found for name in metrics)
         return CrossValidation(
             folds=count,

@@ -3,6 +3,7 @@
 TrainerError
 ├── AttemptOverError      the API has given the attempt up: 143
 ├── PlatformError         something that another attempt may get over: 5
+├── CheckpointError       a checkpoint cannot be used; the fit begins anew
 └── FailedError           the attempt cannot succeed, for a named reason
     ├── ModelCodeError    the model's source is at fault: 3
     ├── OutOfMemoryError  the model needs more memory than it may use: 3
@@ -28,6 +29,10 @@ class AttemptOverError(TrainerError):
 
 class PlatformError(TrainerError):
     """A part of the platform failed; the next attempt may do better."""
+
+
+class CheckpointError(TrainerError):
+    """A checkpoint is damaged, or that of another fit; it never ends an attempt."""
 
 
 class FailedError(TrainerError):

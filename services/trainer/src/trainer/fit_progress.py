@@ -10,6 +10,7 @@ import numpy as np
 
 from kafkaml.schemas.attempts import EpochReport
 from kafkaml.schemas.fit import VALIDATION_PREFIX, FitOptions
+from trainer.checkpoint import Position
 from trainer.exceptions import DivergedError, ModelCodeError
 from trainer.fit_options import learning_rate_of
 from trainer.messages import EpochDone, FitProgressed, Message, Metrics
@@ -33,7 +34,18 @@ class FitProgress(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has 
         self._options = options
         self._epoch = 1
         self._are_names_known = False
+        self._resumed: Position | None = None
         self.epochs: list[Metrics] = []
+        self.reports: list[Metrics] = []
+
+    def resume(
+        self, position: Position, *, epochs: list[Metrics], reports: list[Metrics]
+    ) -> None:
+        """Go on from there: tell of the epochs that are done, be silent until then."""
+        self._resumed = position
+        self.epochs = list(epochs)
+        for number, values in enumerate(reports, start=1):
+            self._tell(number, values)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         del logs
@@ -42,6 +54,8 @@ class FitProgress(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         logs = logs or {}
         step = batch + 1
+        if self._is_done_already(step):
+            return
         if not self._are_names_known:
             self._are_names_known = True
             self._check_monitors_early(logs)
@@ -78,8 +92,16 @@ class FitProgress(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has 
         self.epochs.append(values)
         if self._options.learning_rate or self._options.reduce_lr_on_plateau:
             values = values | {"learning_rate": learning_rate_of(self.model)}
+        self._tell(self._epoch, values)
+
+    def _tell(self, epoch: int, values: Metrics) -> None:
+        self.reports.append(values)
         if self._extent.fold is None:
-            self._send(EpochDone(report=EpochReport(epoch=self._epoch, values=values)))
+            self._send(EpochDone(report=EpochReport(epoch=epoch, values=values)))
+
+    def _is_done_already(self, step: int) -> bool:
+        done = self._resumed
+        return done is not None and self._epoch == done.epochs + 1 and step <= done.steps
 
     def _diverge(self, logs: Mapping[str, Any], step: int) -> None:
         self._report_epoch(logs)

@@ -6,7 +6,9 @@ from typing import Any
 from kafkaml.schemas.deployments import TrainingParameters
 from kafkaml.schemas.fit import ClassWeights, FitOptions
 from kafkaml.schemas.results import FitSummary
-from trainer.batches import BatchSource, steps_of
+from trainer.batches import BatchSource, EpochOrder, steps_of
+from trainer.checkpoint_keeper import CheckpointKeeper
+from trainer.checkpointing import Checkpointer
 from trainer.fit_options import best_epoch_of, keras_callbacks, learning_rate_of
 from trainer.fit_progress import FitProgress, Send
 from trainer.messages import Metrics
@@ -33,11 +35,13 @@ class Fitter:
         source: BatchSource,
         parameters: TrainingParameters,
         send: Send,
+        checkpointer: Checkpointer,
     ) -> None:
         self._model = model
         self._source = source
         self._parameters = parameters
         self._send = send
+        self._checkpointer = checkpointer
 
     def fit(
         self,
@@ -59,28 +63,39 @@ class Fitter:
         )
         progress = FitProgress(send=self._send, extent=extent, options=parameters.fit)
         callbacks = keras_callbacks(parameters)
-        self._run(training, validation, [progress, *callbacks])
+        keepers = self._keepers(progress, callbacks, extent)
+        self._run(training, validation, [progress, *callbacks, *keepers])
         return _fitted(self._model, progress, extent, best_epoch_of(callbacks))
+
+    def _keepers(
+        self, progress: FitProgress, callbacks: list[Any], extent: Extent
+    ) -> list[Any]:
+        if not self._checkpointer.is_wanted:
+            return []
+        keeper = CheckpointKeeper(
+            checkpointer=self._checkpointer,
+            progress=progress,
+            callbacks=callbacks,
+            extent=extent,
+        )
+        return [keeper]
 
     def _run(self, training: Indices, validation: Indices, callbacks: list[Any]) -> None:
         parameters, options = self._parameters, self._parameters.fit
         size = parameters.batch_size
+        order = EpochOrder(training, seed=parameters.seed) if options.shuffle else None
         validation_batches = None
         if len(validation):
             validation_batches = self._source.batches(
                 validation, size=options.validation_batch_size or size
             )
         self._model.fit(
-            self._source.batches(
-                training,
-                size=size,
-                shuffle_seed=parameters.seed if options.shuffle else None,
-            ),
+            self._source.batches(training, size=size, order=order),
             validation_data=validation_batches,
             validation_freq=options.validation_freq,
             epochs=parameters.epochs,
             class_weight=_class_weight(options, self._model),
-            callbacks=callbacks,
+            callbacks=[order, *callbacks] if order else callbacks,
             shuffle=False,  # the batches are drawn by chance already
             verbose=0,
         )

@@ -25,6 +25,8 @@ Metrics = dict[str, float | None]
 
 MODEL_FILE = "model.keras"
 DATA_DIRECTORY = "data"
+CHECKPOINT_FILE = "training.checkpoint"
+RESUME_FILE = "resumed.checkpoint"
 MAX_MESSAGE_LENGTH = 5000
 
 
@@ -48,11 +50,26 @@ class Build(Message):
     mixed_precision: MixedPrecision | None = None
 
 
+class Checkpointing(Message):
+    """Write `CHECKPOINT_FILE` about every so many seconds, unless it is there still.
+
+    If `is_resumed`, go on from `RESUME_FILE`. Only a checkpoint of the same `identity`
+    is of use. One with more than `max_bytes` is not written.
+    """
+
+    identity: str
+    attempt: int
+    seconds: float = Field(ge=0)
+    is_resumed: bool = False
+    max_bytes: int | None = None
+
+
 class Train(Message):
     """Train the model on the arrays in the data directory."""
 
     kind: Literal["train"] = "train"
     parameters: TrainingParameters
+    checkpointing: Checkpointing | None = None
 
 
 class Ready(Message):
@@ -87,6 +104,14 @@ class EpochDone(Message):
     report: EpochReport
 
 
+class CheckpointWritten(Message):
+    """There is a new `CHECKPOINT_FILE`; no other follows until it is taken away."""
+
+    kind: Literal["checkpoint_written"] = "checkpoint_written"
+    epochs: int = Field(ge=0)
+    steps: int = Field(ge=0)
+
+
 class Trained(Message):
     """The model is trained and saved as `MODEL_FILE`."""
 
@@ -115,7 +140,7 @@ class Failed(Message):
 
 
 Command = Build | Train
-Report = Ready | Built | FitProgressed | EpochDone | Trained | Failed
+Report = Ready | Built | FitProgressed | EpochDone | CheckpointWritten | Trained | Failed
 
 COMMANDS: TypeAdapter[Command] = TypeAdapter(
     Annotated[Command, Field(discriminator="kind")]

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from kafkaml.schemas.attempts import EpochReport
-from kafkaml.schemas.deployments import TrainingParameters
 from kafkaml.schemas.trainings import TrainingProgress
 from trainer.config import TrainerSettings
 from trainer.deadline import Deadline
@@ -19,6 +18,7 @@ from trainer.exceptions import (
 from trainer.messages import (
     Build,
     Built,
+    CheckpointWritten,
     EpochDone,
     Failed,
     FitProgressed,
@@ -66,29 +66,33 @@ class ModelProcess:
 
     def train(
         self,
-        parameters: TrainingParameters,
+        order: Train,
         *,
         deadline: Deadline,
         on_progress: Callable[[TrainingProgress], None],
         on_epoch: Callable[[EpochReport], None],
+        on_checkpoint: Callable[[CheckpointWritten], None],
     ) -> Trained:
         """Train and return the result; raise FailedError if there is none by the deadline.
 
         `on_progress` is called after the first step and then about once a second,
-        `on_epoch` after each epoch.
+        `on_epoch` after each epoch, `on_checkpoint` when there is a new `CHECKPOINT_FILE`.
         """
-        self._sandbox.send(Train(parameters=parameters))
+        self._sandbox.send(order)
         while True:
             report = self._receive(deadline)
             if report is None:
+                limit = order.parameters.deadline_seconds
                 raise DeadlineError(
-                    f"the training took longer than {parameters.deadline_seconds} s: raise "
+                    f"the training took longer than {limit} s: raise "
                     "deadline_seconds, or use fewer epochs or a smaller model"
                 )
             if isinstance(report, FitProgressed):
                 on_progress(report.report)
             elif isinstance(report, EpochDone):
                 on_epoch(report.report)
+            elif isinstance(report, CheckpointWritten):
+                on_checkpoint(report)
             else:
                 return _expect(report, Trained)
 

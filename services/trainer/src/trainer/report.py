@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from kafkaml.exceptions import ClientError, ProblemError
 from kafkaml.schemas.attempts import (
@@ -28,6 +28,10 @@ class Attempts(Protocol):
     def epoch(self, report: EpochReport) -> None: ...
 
     def upload_artifact(self, path: Path) -> Artifact: ...
+
+    def upload_checkpoint(self, file: BinaryIO) -> Artifact: ...
+
+    def download_checkpoint(self, path: Path) -> Path: ...
 
     def result(self, report: ResultReport) -> None: ...
 
@@ -61,6 +65,15 @@ class Reporter:
     def artifact(self, path: Path) -> Artifact:
         with _translated_errors():
             return self._attempts.upload_artifact(path)
+
+    def checkpoint(self, file: BinaryIO) -> Artifact:
+        """Upload a checkpoint; an API that is away gets the next one instead."""
+        with _translated_errors():
+            return self._attempts.upload_checkpoint(file)
+
+    def fetch_checkpoint(self, path: Path) -> None:
+        with _translated_errors():
+            self._attempts.download_checkpoint(path)
 
     def result(self, report: ResultReport) -> None:
         with _translated_errors():

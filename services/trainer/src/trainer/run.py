@@ -70,7 +70,7 @@ class Work:
         if order.kind is WorkloadKind.CHECK:
             self._check(order.source)
         elif order.training is not None:
-            self._train(order.source, order.training)
+            self._train(order.training, source=order.source, attempt=order.attempt)
         else:
             raise PlatformError(f"an order of kind {order.kind} is not for a trainer")
 
@@ -83,14 +83,16 @@ class Work:
             process = ModelProcess(sandbox=sandbox, order=build, settings=self.settings)
             check_model(process=process, reporter=self.reporter)
 
-    def _train(self, source: str, order: TrainingOrder) -> None:
+    def _train(self, order: TrainingOrder, *, source: str, attempt: int) -> None:
         try:
-            self._train_and_deliver(source, order)
+            self._train_and_deliver(order, source=source, attempt=attempt)
         except FailedError as e:
             self.reporter.failure(FailureReport(reason=e.reason, message=str(e)))
             raise
 
-    def _train_and_deliver(self, source: str, order: TrainingOrder) -> None:
+    def _train_and_deliver(
+        self, order: TrainingOrder, *, source: str, attempt: int
+    ) -> None:
         parameters = order.parameters
         build = Build(
             source=source,
@@ -102,6 +104,8 @@ class Work:
         with self._sandbox(parameters.resources) as sandbox:
             outcome = TrainingAttempt(
                 order=order,
+                source=source,
+                attempt=attempt,
                 process=ModelProcess(sandbox=sandbox, order=build, settings=self.settings),
                 reporter=self.reporter,
                 kafka=librdkafka_config(self.kafka),

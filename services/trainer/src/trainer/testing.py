@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import BinaryIO
 
 from kafkaml.exceptions import ProblemError
 from kafkaml.schemas.attempts import (
@@ -31,6 +32,7 @@ class InMemoryAttempts:
         self.epochs: list[EpochReport] = []
         self.steps: list[TrainingProgress] = []
         self.model: bytes | None = None
+        self.checkpoints: list[bytes] = []
         self.accepted_result: ResultReport | None = None
         self.accepted_check: CheckReport | None = None
         self.accepted_failure: FailureReport | None = None
@@ -55,6 +57,19 @@ class InMemoryAttempts:
         self.model = path.read_bytes()
         digest = hashlib.sha256(self.model).hexdigest()
         return Artifact(size_bytes=len(self.model), sha256=digest)
+
+    def upload_checkpoint(self, file: BinaryIO) -> Artifact:
+        self._check_live("checkpoint")
+        file.seek(0)
+        content = file.read()
+        self.checkpoints.append(content)
+        digest = hashlib.sha256(content).hexdigest()
+        return Artifact(size_bytes=len(content), sha256=digest)
+
+    def download_checkpoint(self, path: Path) -> Path:
+        self._call("fetch")
+        path.write_bytes(self.checkpoints[-1])
+        return path
 
     def result(self, report: ResultReport) -> None:
         self._call("result")

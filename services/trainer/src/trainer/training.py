@@ -11,16 +11,23 @@ import tensorflow as tf
 
 from kafkaml.schemas.deployments import TrainingParameters
 from trainer.batches import BatchSource, steps_of
+from trainer.checkpointing import Checkpointer
 from trainer.cross_validation import CrossValidator
 from trainer.dataset import Dataset
 from trainer.evaluation import assess, evaluate
 from trainer.fit_options import prepare_model, set_learning_rate
 from trainer.fit_progress import Send, finite_metrics
 from trainer.fitting import Fitter
-from trainer.messages import DATA_DIRECTORY, MODEL_FILE, Trained
+from trainer.messages import DATA_DIRECTORY, MODEL_FILE, Checkpointing, Trained
 
 
-def train_model(model: Any, parameters: TrainingParameters, *, send: Send) -> Trained:
+def train_model(
+    model: Any,
+    parameters: TrainingParameters,
+    *,
+    send: Send,
+    checkpointing: Checkpointing | None = None,
+) -> Trained:
     """Fit, evaluate and save a model; raise FailedError if the fit cannot go on."""
     dataset = Dataset.load(Path(DATA_DIRECTORY))
     source = BatchSource(dataset)
@@ -33,16 +40,28 @@ def train_model(model: Any, parameters: TrainingParameters, *, send: Send) -> Tr
         steps=steps,
         fewest_steps=steps_of(dataset.fewest_training_records, size),
     )
-    fitter = Fitter(model=model, source=source, parameters=parameters, send=send)
+    checkpointer = Checkpointer(wanted=checkpointing, send=send)
+    fitter = Fitter(
+        model=model,
+        source=source,
+        parameters=parameters,
+        send=send,
+        checkpointer=checkpointer,
+    )
     cross_validation = None
     if len(dataset.folds):
         validator = CrossValidator(
-            model=model, source=source, parameters=parameters, fitter=fitter
+            model=model,
+            source=source,
+            parameters=parameters,
+            fitter=fitter,
+            checkpointer=checkpointer,
         )
         cross_validation = validator.validate(dataset)
         set_learning_rate(model, parameters, steps=steps)
     fitted = fitter.fit(dataset.parts.training, dataset.parts.validation)
     ended = monotonic()
+    checkpointer.close()
     test = evaluate(model, source, dataset.parts.test, size=size)
     assessment = assess(model, source, dataset, parameters)
     _save(model)

@@ -17,12 +17,14 @@ from kafkaml.schemas.states import FailureReason
 from kafkaml.schemas.trainings import Timings, TrainingProgress
 from trainer.announcement import AnnouncementReader
 from trainer.background_reporter import BackgroundReporter
+from trainer.checkpoint_transfer import CheckpointSender, fetch_checkpoint
 from trainer.config import TrainerSettings
 from trainer.dataset import Dataset
 from trainer.deadline import Deadline
 from trainer.demands import check_demands, with_class_weights
 from trainer.exceptions import StreamError
-from trainer.messages import DATA_DIRECTORY, Built, Trained
+from trainer.fit_identity import fit_identity
+from trainer.messages import DATA_DIRECTORY, Built, Checkpointing, Train, Trained
 from trainer.model_process import ModelProcess
 from trainer.outcome import Outcome, outcome_of
 from trainer.records import RecordCollector, Records
@@ -44,6 +46,8 @@ class TrainingAttempt:
         self,
         *,
         order: TrainingOrder,
+        source: str,
+        attempt: int,
         process: ModelProcess,
         reporter: Reporter,
         kafka: dict[str, Any],
@@ -52,11 +56,14 @@ class TrainingAttempt:
         stopwatch: Stopwatch,
     ) -> None:
         self._order = order
+        self._source = source
+        self._attempt = attempt
         self._parameters = order.parameters
         self._process = process
         self._reporter = reporter
         self._kafka = kafka
         self._settings = settings
+        self._directory = directory
         self._data_directory = directory / DATA_DIRECTORY
         self._stopwatch = stopwatch
 
@@ -71,7 +78,7 @@ class TrainingAttempt:
         self._reporter.progress("training")
         dataset = self._prepare(announced, built, deadline)
         self._stopwatch.mark("read")
-        trained = self._fit(deadline)
+        trained = self._fit(self._checkpointing(announced, dataset), deadline)
         self._stopwatch.mark("trained")
         return outcome_of(
             trained,
@@ -164,8 +171,31 @@ class TrainingAttempt:
             labels, folds=wanted.folds, strategy=wanted.split, seed=wanted.seed
         )
 
-    def _fit(self, deadline: Deadline) -> Trained:
-        with BackgroundReporter(self._reporter) as background:
+    def _checkpointing(
+        self, announced: ControlMessage, dataset: Dataset
+    ) -> Checkpointing | None:
+        seconds = self._parameters.checkpoint_seconds
+        if seconds is None:
+            return None
+        return Checkpointing(
+            identity=fit_identity(
+                source=self._source,
+                parameters=self._parameters,
+                announced=announced,
+                dataset=dataset,
+            ),
+            attempt=self._attempt,
+            seconds=seconds,
+            max_bytes=self._settings.max_checkpoint_bytes,
+            is_resumed=self._order.checkpoint is not None
+            and fetch_checkpoint(self._directory, self._reporter),
+        )
+
+    def _fit(self, checkpointing: Checkpointing | None, deadline: Deadline) -> Trained:
+        with (
+            BackgroundReporter(self._reporter) as background,
+            CheckpointSender(self._reporter, directory=self._directory) as sender,
+        ):
 
             def report_progress(progress: TrainingProgress) -> None:
                 self._stopwatch.mark("first step")
@@ -176,10 +206,11 @@ class TrainingAttempt:
                 background.epoch(report)
 
             return self._process.train(
-                self._parameters,
+                Train(parameters=self._parameters, checkpointing=checkpointing),
                 deadline=deadline,
                 on_progress=report_progress,
                 on_epoch=report_epoch,
+                on_checkpoint=sender.send,
             )
 
     def _balanced_weights(self) -> ClassWeights | None:

@@ -1,6 +1,9 @@
 """Files on their way in or out: whole or not at all, and checked by their digest."""
 
 import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -12,14 +15,28 @@ BLOCK_BYTES = 1024 * 1024
 DIGEST_HEADER = "X-Content-SHA256"
 
 
-def headers_of(path: Path) -> dict[str, str]:
+@contextmanager
+def opened(source: Path | BinaryIO) -> Iterator[BinaryIO]:
+    """Give a file at its beginning; one that was open before stays open."""
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            yield file
+    else:
+        source.seek(0)
+        yield source
+
+
+def headers_of(source: Path | BinaryIO) -> dict[str, str]:
     """Return the headers of an upload: type, length, and SHA-256 in hexadecimal digits."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    with opened(source) as file:
+        while block := file.read(BLOCK_BYTES):
+            digest.update(block)
+        size = os.fstat(file.fileno()).st_size
     return {
         "Content-Type": "application/octet-stream",
-        "Content-Length": str(path.stat().st_size),
-        DIGEST_HEADER: digest,
+        "Content-Length": str(size),
+        DIGEST_HEADER: digest.hexdigest(),
     }
 
 

@@ -27,6 +27,9 @@ class TrainingOrder(Resource):
     announced_since: Time = Field(
         description="control messages with an older timestamp do not count"
     )
+    checkpoint: Artifact | None = Field(
+        default=None, description="where an attempt before got to, if it told"
+    )
 
 
 class InferenceOrder(Resource):

@@ -93,6 +93,12 @@ class TrainingParameters(Request):
     max_attempts: int = Field(
         default=3, ge=1, le=20, description="how often a lost training is started"
     )
+    checkpoint_seconds: int | None = Field(
+        default=60,
+        ge=1,
+        le=24 * 3600,
+        description="how much of a fit a lost attempt may cost; null: all of it",
+    )
     resources: Resources = Field(default_factory=Resources)
 
     @model_validator(mode="after")

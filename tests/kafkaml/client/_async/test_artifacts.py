@@ -114,3 +114,37 @@ async def test_an_upload_of_an_attempt_that_is_over_is_refused(
         await client.attempts.upload_artifact(artifact)
     assert raised.value.problem.code == "attempt-over"
     assert server.uploads == []
+
+
+async def test_a_checkpoint_is_read_from_its_beginning(
+    connect: Connect, serve: Serve, artifact: Path
+) -> None:
+    server = ArtifactServer()
+    client = connect(serve(server.app()))
+    with artifact.open("rb") as file:
+        file.read(10)
+        kept = await client.attempts.upload_checkpoint(file)
+        assert not file.closed
+    assert (kept.size_bytes, kept.sha256) == (len(CONTENT), SHA256)
+    assert server.uploads == [(SHA256, len(CONTENT), CONTENT)]
+
+
+async def test_a_checkpoint_is_tried_once_unless_told_otherwise(
+    connect: Connect, serve: Serve, artifact: Path
+) -> None:
+    server = ArtifactServer(refuse=503, refusals=1)
+    client = connect(serve(server.app()), retry_for=20)
+    with artifact.open("rb") as file:
+        with pytest.raises(ApiUnavailableError):
+            await client.attempts.upload_checkpoint(file)
+        server.refusals = 1
+        await client.attempts.upload_checkpoint(file, retry_for=20)
+    assert server.uploads == [(SHA256, len(CONTENT), CONTENT)]
+
+
+async def test_a_checkpoint_is_downloaded(
+    connect: Connect, serve: Serve, tmp_path: Path
+) -> None:
+    client = connect(serve(ArtifactServer().app()))
+    path = await client.attempts.download_checkpoint(tmp_path / "checkpoint")
+    assert path.read_bytes() == CONTENT

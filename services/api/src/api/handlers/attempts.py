@@ -73,6 +73,30 @@ async def download_served_artifact(caller: AttemptCaller, files: Files) -> Respo
     return artifact_answer(download, name="model.keras")
 
 
+@router.put(
+    "/checkpoint",
+    status_code=status.HTTP_201_CREATED,
+    summary="Upload where another attempt can go on",
+    openapi_extra=binary_body(OCTET_STREAM),
+)
+async def upload_checkpoint(
+    caller: AttemptCaller, sha256: Sha256Header, request: Request, files: Files
+) -> Artifact:
+    attempt = _attempt_of(caller)
+    return await files.upload_checkpoint(attempt, request.stream(), sha256=sha256)
+
+
+@router.get(
+    "/checkpoint",
+    summary="Download where to go on",
+    response_class=Response,
+    responses=binary_answer(OCTET_STREAM),
+)
+async def download_checkpoint(caller: AttemptCaller, files: Files) -> Response:
+    download = await files.download_checkpoint(_attempt_of(caller))
+    return artifact_answer(download, name="checkpoint")
+
+
 @router.post(
     "/result",
     status_code=status.HTTP_204_NO_CONTENT,

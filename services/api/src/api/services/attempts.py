@@ -119,8 +119,26 @@ class AttemptService:
             )
 
     async def check_may_upload(self) -> None:
-        """Return if the attempt may upload an artifact."""
+        """Return if the attempt may upload an artifact or a checkpoint."""
         _only(TrainingRow, await self._lock_live())
+
+    async def note_checkpoint(self, checkpoint: Artifact) -> str | None:
+        """Note how far the attempt is; return the digest of the checkpoint before."""
+        training = _only(TrainingRow, await self._lock_live())
+        before = training.checkpoint_sha256
+        await self._work.trainings.change(
+            training,
+            checkpoint_sha256=checkpoint.sha256,
+            checkpoint_size_bytes=checkpoint.size_bytes,
+        )
+        return before
+
+    async def checkpoint(self) -> Artifact:
+        """Return where the attempt can go on; raise NotFoundError if it has to begin."""
+        training = _only(TrainingRow, await self._lock_live())
+        if training.checkpoint is None:
+            raise NotFoundError(f"The training {training.id} has no checkpoint.")
+        return training.checkpoint
 
     async def note_upload(self, artifact: Artifact) -> Artifact:
         """Note what the attempt has uploaded."""

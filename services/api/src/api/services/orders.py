@@ -31,6 +31,7 @@ def training_order(training: TrainingRow, *, source: str) -> Order:
             parameters=deployment.to_parameters(),
             control_topic=deployment.control_topic,
             announced_since=deployment.created_at - CLOCK_TOLERANCE,
+            checkpoint=training.checkpoint,
         ),
     )
 

@@ -1,5 +1,7 @@
 """How a training moves from state to state."""
 
+from typing import Final
+
 from api.services.failures import message_of
 from api.services.states import move_training
 from api.storage.unit_of_work import UnitOfWork
@@ -16,6 +18,8 @@ from kafkaml.events import (
 )
 from kafkaml.schemas.attempts import ResultReport
 from kafkaml.schemas.states import FailureReason, TrainingState
+
+NO_CHECKPOINT: Final = {"checkpoint_sha256": None, "checkpoint_size_bytes": None}
 
 
 class TrainingLifecycle:
@@ -54,6 +58,7 @@ class TrainingLifecycle:
             result=report.result.model_dump(mode="json"),
             confusion_matrix=None if matrix is None else matrix.model_dump(mode="json"),
             finished_at=utc_now(),
+            **NO_CHECKPOINT,
         )
         self._tell(TrainingFinished, training)
 
@@ -67,11 +72,15 @@ class TrainingLifecycle:
             failure_reason=reason,
             failure_message=message,
             finished_at=utc_now(),
+            **NO_CHECKPOINT,
         )
         self._tell(TrainingFailed, training, reason=reason, message=message)
 
     async def stop(self, training: TrainingRow) -> None:
-        """End the training, for a user wants no result any more."""
+        """End the training, for a user wants no result, at least for now.
+
+        Its checkpoint is kept: a retry goes on from there.
+        """
         await self._move(training, TrainingState.STOPPED, finished_at=utc_now())
         self._tell(TrainingStopped, training)
 
@@ -90,7 +99,10 @@ class TrainingLifecycle:
             await self.fail(training, reason=reason, message=message_of(reason, seen))
 
     async def requeue(self, training: TrainingRow, *, losses: int) -> None:
-        """Begin the next attempt; from now on the tokens of the present one are dead."""
+        """Begin the next attempt; from now on the tokens of the present one are dead.
+
+        The checkpoint stays. The epochs before it are told again by who goes on from there.
+        """
         await self._move(
             training,
             TrainingState.QUEUED,

@@ -9,6 +9,11 @@ from kafkaml.control import MAX_ID
 from kafkaml.schemas.workloads import WorkloadKind
 
 MAX_ATTEMPT = 2**31 - 1
+CHECKPOINTS = "checkpoints"
+
+_CHECKPOINT_KEY = re.compile(
+    f"{CHECKPOINTS}/([1-9][0-9]{{0,18}})/([0-9a-f]{{64}})", re.ASCII
+)
 
 _NAME = re.compile(
     r"kafkaml-(check|training|inference)-([1-9][0-9]{0,18})-([1-9][0-9]{0,9})", re.ASCII
@@ -43,6 +48,17 @@ class AttemptReference:
 def log_key(attempt: AttemptReference, replica: int) -> str:
     """Return where the log of a replica is stored."""
     return f"logs/{attempt.name}/{replica}.log"
+
+
+def checkpoint_key(training_id: int, sha256: str) -> str:
+    """Return where a checkpoint is stored: a new one never has the place of another."""
+    return f"{CHECKPOINTS}/{training_id}/{sha256}"
+
+
+def checkpoint_of_key(key: str) -> tuple[int, str] | None:
+    """Return the training and the digest of a checkpoint's key; None if it is none."""
+    match = _CHECKPOINT_KEY.fullmatch(key)
+    return None if match is None else (int(match[1]), match[2])
 
 
 def artifact_key(sha256: str) -> str:

@@ -6,7 +6,8 @@ import os
 import re
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote, urlsplit
@@ -33,6 +34,14 @@ RETRY_TIMEOUT = timedelta(seconds=60)
 _NAME = "[A-Za-z0-9_-][A-Za-z0-9._-]*"
 _KEY = re.compile(f"{_NAME}(/{_NAME})*", re.ASCII)
 _MAX_KEY_LENGTH = 512
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file of the store, and since when it is whole."""
+
+    key: str
+    stored_at: datetime
 
 
 class ArtifactStore:
@@ -110,6 +119,14 @@ class ArtifactStore:
         except ArtifactMissingError:
             return False
         return True
+
+    async def list(self, folder: str) -> AsyncIterator[StoredFile]:
+        """Yield the files whose keys begin with `folder/`, in no order."""
+        _check_key(folder)
+        with _translated_errors(folder):
+            async for page in obstore.list(self._store, f"{folder}/"):
+                for each in page:
+                    yield StoredFile(key=each["path"], stored_at=each["last_modified"])
 
     async def delete(self, key: str) -> None:
         """Remove a file; it is fine if there is none."""

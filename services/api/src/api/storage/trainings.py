@@ -1,6 +1,6 @@
 """Trainings in the database."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -131,6 +131,14 @@ class TrainingStore:
             .limit(1)
         )
         return await self._session.scalar(statement)
+
+    async def checkpoints(self, training_ids: Iterable[int]) -> set[tuple[int, str]]:
+        """Return the ids and the digests of those that have a checkpoint."""
+        statement = select(TrainingRow.id, TrainingRow.checkpoint_sha256).where(
+            TrainingRow.id.in_(training_ids), TrainingRow.checkpoint_sha256.is_not(None)
+        )
+        rows = await self._session.execute(statement)
+        return {(training_id, str(digest)) for training_id, digest in rows}
 
     async def source(self, training: TrainingRow) -> str:
         """Return the source of the training's model version."""

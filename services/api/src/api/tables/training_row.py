@@ -28,6 +28,7 @@ class TrainingRow(Table):
     """One model version of one deployment.
 
     `artifact_…` is what the present attempt uploaded; it counts once that is finished.
+    `checkpoint_…` is where another attempt can go on, and outlives the one that made it.
     """
 
     __tablename__ = "training"
@@ -51,6 +52,8 @@ class TrainingRow(Table):
     )
     artifact_sha256: Mapped[str | None]
     artifact_size_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    checkpoint_sha256: Mapped[str | None]
+    checkpoint_size_bytes: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[CreatedAt]
     started_at: Mapped[UtcTime | None]
     finished_at: Mapped[UtcTime | None]
@@ -67,6 +70,15 @@ class TrainingRow(Table):
             return None
         return Artifact(
             sha256=self.artifact_sha256, size_bytes=self.artifact_size_bytes or 0
+        )
+
+    @property
+    def checkpoint(self) -> Artifact | None:
+        """How far a fit has come, if an attempt told."""
+        if self.checkpoint_sha256 is None:
+            return None
+        return Artifact(
+            sha256=self.checkpoint_sha256, size_bytes=self.checkpoint_size_bytes or 0
         )
 
     @property

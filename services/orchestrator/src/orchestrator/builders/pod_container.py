@@ -70,6 +70,9 @@ class ContainerManifest:
             if name not in SECRET_VARIABLES
         }
         variables |= variables_of(workload)
+        if workload.kind is WorkloadKind.TRAINING:
+            room = self._settings.kubernetes_temporary_bytes
+            variables["KAFKA_ML_TEMPORARY_BYTES"] = str(room)
         if self._settings.kubernetes_kafka_ca_secret is not None:
             location = f"{KAFKA_CA_FOLDER.path}/ca.crt"
             variables["KAFKA_ML_KAFKA_SSL_CA_LOCATION"] = location

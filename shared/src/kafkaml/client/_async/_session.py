@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from http import HTTPMethod
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from pydantic import BaseModel
 
@@ -20,7 +20,13 @@ from kafkaml.client._calls import (
     pairs,
 )
 from kafkaml.client._deadlines import Duration
-from kafkaml.client._files import BLOCK_BYTES, DIGEST_HEADER, PartialFile, headers_of
+from kafkaml.client._files import (
+    BLOCK_BYTES,
+    DIGEST_HEADER,
+    PartialFile,
+    headers_of,
+    opened,
+)
 from kafkaml.client._retries import FailedTryError, Tries
 from kafkaml.exceptions import ProblemError
 from kafkaml.schemas.base import Page
@@ -123,15 +129,26 @@ class AsyncSession:
 
         return await self._repeat(save, self.tries(call))
 
-    async def upload(self, path: str, source: Path, shape: type[ShapeT]) -> ShapeT:
-        """PUT a file with its digest; it is read block by block, anew for each try."""
+    async def upload(
+        self,
+        path: str,
+        source: Path | BinaryIO,
+        shape: type[ShapeT],
+        *,
+        retry_for: Duration | None = None,
+    ) -> ShapeT:
+        """PUT a file with its digest; it is read block by block, anew for each try.
+
+        `retry_for` takes the place of the client's.
+        """
         headers = await call_blocking(headers_of, source)
         call = Call(method=HTTPMethod.PUT, path=path, is_repeatable=True, headers=headers)
 
         async def put() -> Answer:
             return require_success(call, await self._transport.send(call, _blocks(source)))
 
-        return read(call, await self._repeat(put, self.tries(call)), shape)
+        tries = self.tries(call, retry_for=retry_for)
+        return read(call, await self._repeat(put, tries), shape)
 
     async def listen(self, call: Call, *, silence_seconds: float) -> AsyncGenerator[bytes]:
         """Yield an answer as it comes, without retries; a cut raises FailedTryError."""
@@ -141,9 +158,10 @@ class AsyncSession:
                 async for chunk in chunks:
                     yield chunk
 
-    def tries(self, call: Call) -> Tries:
+    def tries(self, call: Call, *, retry_for: Duration | None = None) -> Tries:
         """Return the tries that a call has."""
-        return Tries(retry_for=self._retry_for, is_repeatable=call.is_repeatable)
+        limit = self._retry_for if retry_for is None else retry_for
+        return Tries(retry_for=limit, is_repeatable=call.is_repeatable)
 
     async def aclose(self) -> None:
         await self._transport.aclose()
@@ -175,7 +193,7 @@ async def _require_open_success(call: Call, answer: AsyncOpenAnswer) -> None:
         require_success(call, await answer.read())
 
 
-async def _blocks(path: Path) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:
+async def _blocks(source: Path | BinaryIO) -> AsyncIterator[bytes]:
+    with opened(source) as file:
         while block := await call_blocking(file.read, BLOCK_BYTES):
             yield block

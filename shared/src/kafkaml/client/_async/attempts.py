@@ -1,9 +1,12 @@
 """Attempts: for trainers and inferencers."""
 
+from datetime import timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 from kafkaml.client._async._session import AsyncSession
 from kafkaml.client._calls import place
+from kafkaml.client._deadlines import Duration
 from kafkaml.schemas.attempts import (
     CheckReport,
     EpochReport,
@@ -48,6 +51,21 @@ class AsyncAttempts:
         else ClientError is raised.
         """
         return await self._session.download(_place("artifact"), Path(path))
+
+    async def upload_checkpoint(
+        self, file: BinaryIO, *, retry_for: Duration = timedelta(0)
+    ) -> Artifact:
+        """Upload how far the training is, in place of the checkpoint before.
+
+        The file is read from its beginning, for each try anew.
+        """
+        return await self._session.upload(
+            _place("checkpoint"), file, Artifact, retry_for=retry_for
+        )
+
+    async def download_checkpoint(self, path: Path | str) -> Path:
+        """Write the checkpoint that the order names to a file of this name."""
+        return await self._session.download(_place("checkpoint"), Path(path))
 
     async def result(self, report: ResultReport) -> None:
         """Hand in the result of a training; its artifact was uploaded before."""

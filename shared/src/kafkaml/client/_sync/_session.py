@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from http import HTTPMethod
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from pydantic import BaseModel
 
@@ -19,7 +19,13 @@ from kafkaml.client._calls import (
     pairs,
 )
 from kafkaml.client._deadlines import Duration
-from kafkaml.client._files import BLOCK_BYTES, DIGEST_HEADER, PartialFile, headers_of
+from kafkaml.client._files import (
+    BLOCK_BYTES,
+    DIGEST_HEADER,
+    PartialFile,
+    headers_of,
+    opened,
+)
 from kafkaml.client._retries import FailedTryError, Tries
 from kafkaml.client._sync._runtime import Operation, call_blocking, sleep
 from kafkaml.client._sync._transport import OpenAnswer, Transport
@@ -121,15 +127,26 @@ class Session:
 
         return self._repeat(save, self.tries(call))
 
-    def upload(self, path: str, source: Path, shape: type[ShapeT]) -> ShapeT:
-        """PUT a file with its digest; it is read block by block, anew for each try."""
+    def upload(
+        self,
+        path: str,
+        source: Path | BinaryIO,
+        shape: type[ShapeT],
+        *,
+        retry_for: Duration | None = None,
+    ) -> ShapeT:
+        """PUT a file with its digest; it is read block by block, anew for each try.
+
+        `retry_for` takes the place of the client's.
+        """
         headers = call_blocking(headers_of, source)
         call = Call(method=HTTPMethod.PUT, path=path, is_repeatable=True, headers=headers)
 
         def put() -> Answer:
             return require_success(call, self._transport.send(call, _blocks(source)))
 
-        return read(call, self._repeat(put, self.tries(call)), shape)
+        tries = self.tries(call, retry_for=retry_for)
+        return read(call, self._repeat(put, tries), shape)
 
     def listen(self, call: Call, *, silence_seconds: float) -> Generator[bytes]:
         """Yield an answer as it comes, without retries; a cut raises FailedTryError."""
@@ -138,9 +155,10 @@ class Session:
             with closing(answer.chunks()) as chunks:
                 yield from chunks
 
-    def tries(self, call: Call) -> Tries:
+    def tries(self, call: Call, *, retry_for: Duration | None = None) -> Tries:
         """Return the tries that a call has."""
-        return Tries(retry_for=self._retry_for, is_repeatable=call.is_repeatable)
+        limit = self._retry_for if retry_for is None else retry_for
+        return Tries(retry_for=limit, is_repeatable=call.is_repeatable)
 
     def close(self) -> None:
         self._transport.close()
@@ -172,7 +190,7 @@ def _require_open_success(call: Call, answer: OpenAnswer) -> None:
         require_success(call, answer.read())
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
+def _blocks(source: Path | BinaryIO) -> Iterator[bytes]:
+    with opened(source) as file:
         while block := call_blocking(file.read, BLOCK_BYTES):
             yield block

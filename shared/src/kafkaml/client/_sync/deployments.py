@@ -45,6 +45,7 @@ class Deployments:
         folds: int | None = _DEFAULT.folds,
         deadline_seconds: int = _DEFAULT.deadline_seconds,
         max_attempts: int = _DEFAULT.max_attempts,
+        checkpoint_seconds: int | None = _DEFAULT.checkpoint_seconds,
         resources: Resources | Mapping[str, object] = _DEFAULT.resources,
     ) -> Deployment:
         """Deploy a configuration for training: each of its models gets a training.
@@ -69,6 +70,7 @@ class Deployments:
             folds=folds,
             deadline_seconds=deadline_seconds,
             max_attempts=max_attempts,
+            checkpoint_seconds=checkpoint_seconds,
             resources=build(Resources.model_validate, resources),
         )
         return self._session.create(place("deployments"), body, Deployment)

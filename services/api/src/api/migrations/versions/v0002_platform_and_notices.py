@@ -1,4 +1,4 @@
-"""The identity of the platform, what keeps a workload from running, how far a fit is."""
+"""The identity of the platform, what keeps a workload waiting, how far a fit is."""
 
 from collections.abc import Sequence
 
@@ -41,10 +41,15 @@ def upgrade() -> None:
         "training",
         sa.Column("progress", postgresql.JSONB(none_as_null=True), nullable=True),
     )
+    op.add_column("training", sa.Column("checkpoint_sha256", sa.String(), nullable=True))
+    op.add_column(
+        "training", sa.Column("checkpoint_size_bytes", sa.BigInteger(), nullable=True)
+    )
 
 
 def downgrade() -> None:
-    op.drop_column("training", "progress")
+    for column in ("checkpoint_size_bytes", "checkpoint_sha256", "progress"):
+        op.drop_column("training", column)
     for table in reversed(_WITH_NOTICE):
         op.drop_column(table, "notice")
     op.drop_table("platform")

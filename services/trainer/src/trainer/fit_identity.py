@@ -1,0 +1,32 @@
+"""Which fit it is: what decides, bit by bit, about everything that it computes."""
+
+import hashlib
+import json
+
+from kafkaml.control import ControlMessage
+from kafkaml.schemas.deployments import TrainingParameters
+from trainer.dataset import Dataset
+
+
+def fit_identity(
+    *,
+    source: str,
+    parameters: TrainingParameters,
+    announced: ControlMessage,
+    dataset: Dataset,
+) -> str:
+    """Return a digest: the same for every attempt that trains the same on the same.
+
+    The records are known by their ranges, and by how many there are of what shape.
+    """
+    parts = {
+        "source": source,
+        "parameters": parameters.model_dump(mode="json"),
+        "stream": announced.model_dump(mode="json"),
+        "counts": dataset.counts.model_dump(mode="json"),
+        "records": [
+            [each.dtype.str, list(each.shape)]
+            for each in (dataset.features, dataset.labels)
+        ],
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
