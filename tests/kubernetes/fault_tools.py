@@ -19,12 +19,18 @@ SOON = timedelta(minutes=1)
 # Fits on the node, and not beside what runs there.
 WAITS = {"cpu": "1900m", "memory": "128Mi"}
 OF_ORCHESTRATOR = "app.kubernetes.io/component=orchestrator"
-_KILL = """
+_KILL_TRAINER = """
 for process in /proc/[0-9]*; do
     if grep -q "$UID_OF_POD" $process/cgroup && grep -q trainer $process/cmdline; then
         kill -9 ${process#/proc/} && echo killed
     fi
 done
+"""
+# A frozen server takes connections and never answers, which is worse than one that is gone.
+_FREEZE_SERVER = """
+servers=$(grep -lx kube-apiserver /proc/[0-9]*/comm | cut -d / -f 3)
+trap 'kill -CONT $servers' EXIT
+kill -STOP $servers && echo frozen
 """
 
 
@@ -95,11 +101,25 @@ def delete_pod(pod: Manifest, *options: str) -> None:
 
 def kill_trainer(pod: Manifest) -> None:
     """End the processes of a trainer as the kernel does, from its node."""
-    name = f"kafka-ml-tests-killer-{uuid4().hex[:6]}"
+    said = _run_on_node(pod, _KILL_TRAINER, timedelta(seconds=60))
+    assert "killed" in said
+
+
+def freeze_api_server(duration: timedelta, *, victim: Manifest) -> None:
+    """Let the API server answer nobody for a while; meanwhile kill a trainer."""
+    script = f"{_FREEZE_SERVER}{_KILL_TRAINER}sleep {duration.total_seconds():.0f}\n"
+    said = _run_on_node(victim, script, duration + timedelta(minutes=2))
+    assert "frozen" in said
+    assert "killed" in said
+
+
+def _run_on_node(pod: Manifest, script: str, timeout: timedelta) -> str:
+    """Run a script as the root of a pod's node; return what it printed when it is done."""
+    name = f"kafka-ml-tests-node-{uuid4().hex[:6]}"
     container = {
-        "name": "killer",
+        "name": "node",
         "image": "postgres:18",
-        "command": ["sh", "-c", _KILL],
+        "command": ["sh", "-c", script],
         "env": [{"name": "UID_OF_POD", "value": pod["metadata"]["uid"]}],
         "securityContext": {"privileged": True, "runAsUser": 0},
     }
@@ -113,8 +133,9 @@ def kill_trainer(pod: Manifest) -> None:
     create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
     try:
         done = "--for=jsonpath={.status.phase}=Succeeded"
-        kubectl("wait", "-n", "default", done, f"pod/{name}", "--timeout=60s")
-        assert "killed" in kubectl("logs", "--namespace", "default", name)
+        limit = f"--timeout={timeout.total_seconds():.0f}s"
+        kubectl("wait", "-n", "default", done, f"pod/{name}", limit)
+        return kubectl("logs", "--namespace", "default", name)
     finally:
         kubectl("delete", "pod", name, "--namespace", "default", "--wait=false")
 
@@ -162,6 +183,18 @@ def orchestrator_with(name: str, value: str) -> Iterator[None]:
         yield
     finally:
         _set_environment(f"{name}-" if before is None else f"{name}={before}")
+
+
+@contextmanager
+def without_permission(resource: str) -> Iterator[None]:
+    """Take a kind of objects from the orchestrator's role."""
+    before = get(WORKLOADS, "role", "orchestrator")["rules"]
+    others = [rule for rule in before if resource not in rule["resources"]]
+    patch(WORKLOADS, "role/orchestrator", {"rules": others})
+    try:
+        yield
+    finally:
+        patch(WORKLOADS, "role/orchestrator", {"rules": before})
 
 
 def _set_environment(assignment: str) -> None:
