@@ -57,6 +57,20 @@ class Resources(Request):
     gpu: int = Field(default=0, ge=0, le=64)
 
 
+class BadRecords(Request):
+    """What becomes of records that cannot be decoded."""
+
+    action: Literal["fail", "skip"] = Field(
+        default="fail", description="`skip` leaves them out, data and label together"
+    )
+    max_rate: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="share of the records that may be left out; above it the training fails",
+    )
+
+
 class TrainingParameters(Request):
     """How each model of a deployment is trained."""
 
@@ -71,6 +85,7 @@ class TrainingParameters(Request):
     )
     seed: int = Field(default=0, ge=0, lt=2**31)
     split: SplitStrategy = "shuffled"
+    bad_records: BadRecords = Field(default_factory=BadRecords)
     confusion_matrix: bool = True
     report: bool = Field(
         default=True,

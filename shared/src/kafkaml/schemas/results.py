@@ -5,6 +5,21 @@ from pydantic import Field
 from kafkaml.schemas.base import Resource
 
 
+class SkippedRecord(Resource):
+    """A record that could not be decoded."""
+
+    coordinates: str = Field(description="`topic:partition:offset`")
+    reason: str
+
+
+class SkippedRecords(Resource):
+    """The records that `bad_records` left out of a training."""
+
+    count: int
+    rate: float = Field(description="their share of all records that were read")
+    first: list[SkippedRecord] = Field(description="ten of them at most")
+
+
 class FitSummary(Resource):
     """How the fit went."""
 

@@ -10,6 +10,7 @@ from kafkaml.schemas.results import (
     CrossValidation,
     FitSummary,
     RegressionReport,
+    SkippedRecords,
 )
 from kafkaml.schemas.states import FailureReason, TrainingState
 
@@ -66,6 +67,12 @@ class TrainingResult(Resource):
     label_counts: dict[str, int] | None = Field(
         default=None,
         description="training records of each class; null if labels are no classes",
+    )
+    skipped: SkippedRecords | None = Field(
+        default=None, description="null if no record was left out"
+    )
+    warnings: list[str] = Field(
+        default_factory=list, description="what is odd about the records"
     )
 
 
