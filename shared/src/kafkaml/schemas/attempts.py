@@ -7,6 +7,7 @@ from pydantic import Field
 from kafkaml.schemas.base import Id, Message, Request, Resource, Time
 from kafkaml.schemas.deployments import TrainingParameters
 from kafkaml.schemas.models import ModelCheck, ModelError
+from kafkaml.schemas.outputs import EarlyExit, Guarantee, OutputConfig, OutputFormat
 from kafkaml.schemas.states import FailureReason
 from kafkaml.schemas.trainings import (
     Artifact,
@@ -46,6 +47,12 @@ class InferenceOrder(Resource):
     input_config: dict[str, Any]
     input_shape: list[int]
     start: str
+    guarantee: Guarantee = Guarantee.AT_LEAST_ONCE
+    output_format: OutputFormat = OutputFormat.JSON
+    output_config: OutputConfig = Field(default_factory=OutputConfig)
+    input_cluster: str | None = None
+    output_cluster: str | None = None
+    early_exit: EarlyExit | None = None
 
 
 class Order(Resource):

@@ -1,6 +1,6 @@
 """Inferences: finished trainings that answer a stream."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -14,8 +14,17 @@ from kafkaml.schemas.base import (
     example,
 )
 from kafkaml.schemas.deployments import Resources
+from kafkaml.schemas.outputs import (
+    EarlyExit,
+    Guarantee,
+    NumberType,
+    OutputConfig,
+    OutputFormat,
+)
 from kafkaml.schemas.states import InferenceState
 from kafkaml.schemas.trainings import Failure
+
+ClusterName = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
 
 
 class InferenceCreate(Request):
@@ -47,16 +56,59 @@ class InferenceCreate(Request):
         default="earliest",
         description="where a new inference begins in an input topic that holds records",
     )
+    guarantee: Annotated[Guarantee, Field(strict=False)] = Field(
+        default=Guarantee.AT_LEAST_ONCE,
+        description="`exactly_once`: answers and progress are one transaction",
+    )
+    output_format: Annotated[OutputFormat, Field(strict=False)] = Field(
+        default=OutputFormat.JSON,
+        description='JSON: `{"values": [...]}`; LABEL: `{"label": "cat", "score": 0.93}`',
+    )
+    output_config: OutputConfig = Field(default_factory=OutputConfig)
+    input_cluster: ClusterName | None = Field(
+        default=None,
+        description="a cluster that the platform's settings name; null: the platform's own",
+    )
+    output_cluster: ClusterName | None = Field(
+        default=None, description="likewise, also for dead letters and the upper topic"
+    )
+    early_exit: EarlyExit | None = None
     resources: Resources = Field(default_factory=Resources)
 
     @model_validator(mode="after")
     def _check_topics(self) -> Self:
-        taken = {self.output_topic, f"{self.output_topic}.dlq"}
-        if self.input_topic in taken:
+        written = [self.output_topic, f"{self.output_topic}.dlq"]
+        if self.early_exit:
+            written.append(self.early_exit.upper_topic)
+        if len(set(written)) < len(written):
             raise ValueError(
-                "input_topic and output_topic must differ: an inference must not read "
+                "upper_topic must be neither the output topic nor its dead letter topic"
+            )
+        if self.input_cluster == self.output_cluster and self.input_topic in written:
+            raise ValueError(
+                "input_topic must differ from what is written: an inference must not read "
                 "its own answers or dead letters"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_guarantee(self) -> Self:
+        is_one = self.input_cluster == self.output_cluster
+        if self.guarantee is Guarantee.EXACTLY_ONCE and not is_one:
+            raise ValueError(
+                "exactly_once needs input and output on one cluster, because a "
+                "transaction ends where its cluster does: use at_least_once and tell "
+                "repeated answers by their header kafkaml-source"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_output(self) -> Self:
+        if (
+            self.output_format is OutputFormat.AVRO
+            and self.output_config.data_type is NumberType.FLOAT16
+        ):
+            raise ValueError("AVRO has no float16: use float32 or float64")
         return self
 
 
@@ -82,6 +134,12 @@ class Inference(Resource):
     input_format: str
     input_config: dict[str, Any]
     start: str
+    guarantee: Guarantee = Guarantee.AT_LEAST_ONCE
+    output_format: OutputFormat = OutputFormat.JSON
+    output_config: OutputConfig = Field(default_factory=OutputConfig)
+    input_cluster: str | None = None
+    output_cluster: str | None = None
+    early_exit: EarlyExit | None = None
     resources: Resources
     notice: Notice = None
     failure: Failure | None = None

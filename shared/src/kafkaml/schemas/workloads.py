@@ -23,6 +23,10 @@ class WantedTopic(Resource):
 
     name: TopicName
     partitions: int
+    cluster: str | None = Field(
+        default=None,
+        description="null: the platform's own; on another one it must be there already",
+    )
 
 
 class Workload(Resource):

@@ -51,6 +51,13 @@ class InferenceService:
                 input_format=input_format,
                 input_config=input_config,
                 start=wanted.start,
+                guarantee=wanted.guarantee,
+                output_format=wanted.output_format,
+                output_config=wanted.output_config.model_dump(mode="json"),
+                input_cluster=wanted.input_cluster,
+                output_cluster=wanted.output_cluster,
+                early_exit_limit=wanted.early_exit and wanted.early_exit.limit,
+                upper_topic=wanted.early_exit and wanted.early_exit.upper_topic,
                 resources=wanted.resources.model_dump(mode="json"),
             )
         )

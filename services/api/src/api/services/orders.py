@@ -6,6 +6,7 @@ from api.tables.inference_row import InferenceRow
 from api.tables.model_version_row import ModelVersionRow
 from api.tables.training_row import TrainingRow
 from kafkaml.schemas.attempts import InferenceOrder, Order, TrainingOrder
+from kafkaml.schemas.outputs import OutputConfig
 from kafkaml.schemas.trainings import Artifact, TrainingResult
 from kafkaml.schemas.workloads import WorkloadKind
 
@@ -55,5 +56,11 @@ def inference_order(
             input_config=inference.input_config,
             input_shape=result.input_shape,
             start=inference.start,
+            guarantee=inference.guarantee,
+            output_format=inference.output_format,
+            output_config=OutputConfig.model_validate(inference.output_config),
+            input_cluster=inference.input_cluster,
+            output_cluster=inference.output_cluster,
+            early_exit=inference.early_exit,
         ),
     )

@@ -65,11 +65,6 @@ class WantedWorkloads:
 
     def _inference(self, inference: InferenceRow, platform: UUID) -> Workload:
         attempt = AttemptReference(WorkloadKind.INFERENCE, inference.id, inference.attempt)
-        topics = (
-            inference.input_topic,
-            inference.output_topic,
-            inference.dead_letter_topic,
-        )
         return Workload(
             name=attempt.name,
             platform=platform,
@@ -79,6 +74,18 @@ class WantedWorkloads:
             replicas=inference.replicas,
             resources=inference.to_resources(),
             topics=[
-                WantedTopic(name=topic, partitions=inference.replicas) for topic in topics
+                WantedTopic(name=name, partitions=inference.replicas, cluster=cluster)
+                for name, cluster in _topics(inference)
             ],
         )
+
+
+def _topics(inference: InferenceRow) -> list[tuple[str, str | None]]:
+    """Return each topic with its cluster, the input topic first."""
+    written = [inference.output_topic, inference.dead_letter_topic]
+    if inference.upper_topic is not None:
+        written.append(inference.upper_topic)
+    return [
+        (inference.input_topic, inference.input_cluster),
+        *((name, inference.output_cluster) for name in written),
+    ]

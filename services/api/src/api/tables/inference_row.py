@@ -9,6 +9,7 @@ from api.tables.columns import reference, text_enum
 from api.tables.training_row import TrainingRow
 from kafkaml.schemas.deployments import Resources
 from kafkaml.schemas.inferences import Inference
+from kafkaml.schemas.outputs import EarlyExit, Guarantee, OutputConfig, OutputFormat
 from kafkaml.schemas.states import FailureReason, InferenceState
 from kafkaml.schemas.trainings import Failure
 
@@ -34,6 +35,13 @@ class InferenceRow(Table):
     input_format: Mapped[str]
     input_config: Mapped[JsonObject]
     start: Mapped[str]
+    guarantee: Mapped[Guarantee] = text_enum(Guarantee)
+    output_format: Mapped[OutputFormat] = text_enum(OutputFormat)
+    output_config: Mapped[JsonObject]
+    input_cluster: Mapped[str | None]
+    output_cluster: Mapped[str | None]
+    early_exit_limit: Mapped[float | None]
+    upper_topic: Mapped[str | None]
     resources: Mapped[JsonObject]
     notice: Mapped[str | None]
     failure_reason: Mapped[FailureReason | None] = text_enum(FailureReason, optional=True)
@@ -47,6 +55,13 @@ class InferenceRow(Table):
     def dead_letter_topic(self) -> str:
         """Where records go that cannot be answered."""
         return f"{self.output_topic}.dlq"
+
+    @property
+    def early_exit(self) -> EarlyExit | None:
+        """Where records go on that the model is not sure of, if anywhere."""
+        if self.early_exit_limit is None or self.upper_topic is None:
+            return None
+        return EarlyExit(limit=self.early_exit_limit, upper_topic=self.upper_topic)
 
     @property
     def failure(self) -> Failure | None:
@@ -73,6 +88,12 @@ class InferenceRow(Table):
             input_format=self.input_format,
             input_config=self.input_config,
             start=self.start,
+            guarantee=self.guarantee,
+            output_format=self.output_format,
+            output_config=OutputConfig.model_validate(self.output_config),
+            input_cluster=self.input_cluster,
+            output_cluster=self.output_cluster,
+            early_exit=self.early_exit,
             resources=self.to_resources(),
             notice=self.notice,
             failure=self.failure,

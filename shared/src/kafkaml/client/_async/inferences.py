@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from kafkaml.client._async._runtime import call_blocking
 from kafkaml.client._async._session import AsyncSession
@@ -14,12 +14,14 @@ from kafkaml.exceptions import WaitFailedError
 from kafkaml.schemas.base import Page
 from kafkaml.schemas.deployments import Resources
 from kafkaml.schemas.inferences import Inference, InferenceCreate, InferenceScale
+from kafkaml.schemas.outputs import EarlyExit, Guarantee, OutputConfig, OutputFormat
 from kafkaml.schemas.states import InferenceState
 
 if TYPE_CHECKING:
     import numpy as np
 
 _DEFAULT_RESOURCES = Resources()
+_DEFAULT_OUTPUT = OutputConfig()
 
 
 class AsyncInferences:
@@ -38,13 +40,23 @@ class AsyncInferences:
         input_format: str | None = None,
         input_config: Mapping[str, Any] | None = None,
         start: Literal["earliest", "latest"] = "earliest",
+        guarantee: Literal["at_least_once", "exactly_once"] = "at_least_once",
+        output_format: Literal["JSON", "RAW", "AVRO", "LABEL"] = "JSON",
+        output_config: OutputConfig | Mapping[str, object] = _DEFAULT_OUTPUT,
+        input_cluster: str | None = None,
+        output_cluster: str | None = None,
+        early_exit: EarlyExit | Mapping[str, object] | None = None,
         resources: Resources | Mapping[str, object] = _DEFAULT_RESOURCES,
     ) -> Inference:
         """Serve a finished training; missing topics are made.
 
         Format and configuration are those of the stream it was trained on, unless given.
-        `start` says where it begins in an input topic that holds records. Raise
-        ProblemError `not-finished` if the training has no result.
+        `start` says where it begins in an input topic that holds records. With
+        `exactly_once` readers of the answers need `isolation.level=read_committed`.
+        Clusters other than the platform's own are those that its settings name, with
+        topics that are there already. With `early_exit` (`limit` and `upper_topic`) records
+        that a model of two outputs is not sure of go on to another one. Raise ProblemError
+        `not-finished` if the training has no result.
         """
         body = build(
             InferenceCreate,
@@ -55,6 +67,14 @@ class AsyncInferences:
             input_format=input_format,
             input_config=None if input_config is None else dict(input_config),
             start=start,
+            guarantee=cast("Guarantee", guarantee),  # checked by the body
+            output_format=cast("OutputFormat", output_format),
+            output_config=build(OutputConfig.model_validate, output_config),
+            input_cluster=input_cluster,
+            output_cluster=output_cluster,
+            early_exit=(
+                build(EarlyExit.model_validate, early_exit) if early_exit else None
+            ),
             resources=build(Resources.model_validate, resources),
         )
         return await self._session.create(place("inferences"), body, Inference)
