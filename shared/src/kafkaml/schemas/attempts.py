@@ -40,6 +40,9 @@ class InferenceOrder(Resource):
     training_id: Id
     model_version: int
     artifact: Artifact
+    artifacts: list[Artifact] = Field(
+        default_factory=list, description="in every format that there is, `.keras` too"
+    )
     input_topic: str
     output_topic: str
     dead_letter_topic: str

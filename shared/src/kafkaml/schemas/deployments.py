@@ -8,9 +8,12 @@ from pydantic import AfterValidator, Field, model_validator
 from kafkaml.control import Rate
 from kafkaml.schemas.base import Id, Request, Resource, Time, example
 from kafkaml.schemas.fit import FitOptions
-from kafkaml.schemas.trainings import Training
+from kafkaml.schemas.trainings import ArtifactFormat, Training
 
 SplitStrategy = Literal["shuffled", "stratified", "ordered"]
+ExportFormat = Literal[
+    ArtifactFormat.SAVED_MODEL, ArtifactFormat.LITERT, ArtifactFormat.ONNX
+]
 
 _CPU = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?|[0-9]{1,6}m")
 _MEMORY = re.compile(r"([0-9]{1,15})(Ki|Mi|Gi|Ti|k|M|G|T)?")
@@ -32,6 +35,12 @@ def _check_memory(text: str) -> str:
     if not _MEMORY.fullmatch(text) or memory_bytes(text) < 2**26:
         raise ValueError("write at least '64Mi'; units are Ki Mi Gi Ti k M G T")
     return text
+
+
+def _check_unique(formats: list[ExportFormat]) -> list[ExportFormat]:
+    if len(set(formats)) < len(formats):
+        raise ValueError("name each format once")
+    return formats
 
 
 def cpu_cores(quantity: str) -> float:
@@ -67,7 +76,7 @@ class BadRecords(Request):
         default=0.01,
         ge=0,
         le=1,
-        description="share of the records that may be left out; above it the training fails",
+        description="share that may be left out; the training fails above it",
     )
 
 
@@ -113,6 +122,12 @@ class TrainingParameters(Request):
         ge=1,
         le=24 * 3600,
         description="how much of a fit a lost attempt may cost; null: all of it",
+    )
+    exports: Annotated[list[ExportFormat], AfterValidator(_check_unique)] = Field(
+        default_factory=lambda: [ArtifactFormat.LITERT],
+        json_schema_extra={"uniqueItems": True, "default": ["litert"]},
+        description="formats that the trained model is made in, besides `.keras`; one that "
+        "cannot be made is told in the result and costs nothing else",
     )
     resources: Resources = Field(default_factory=Resources)
 

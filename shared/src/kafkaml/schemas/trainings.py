@@ -1,5 +1,6 @@
 """Trainings: one model version of one deployment, and what came of it."""
 
+from enum import StrEnum
 from typing import Any
 
 from pydantic import Field
@@ -13,6 +14,25 @@ from kafkaml.schemas.results import (
     SkippedRecords,
 )
 from kafkaml.schemas.states import FailureReason, TrainingState
+
+
+class ArtifactFormat(StrEnum):
+    """What a file of a trained model is: Keras' own, or an export."""
+
+    KERAS = "keras"
+    SAVED_MODEL = "saved_model"
+    LITERT = "litert"
+    ONNX = "onnx"
+
+    @property
+    def suffix(self) -> str:
+        """What the name of such a file ends in."""
+        return {
+            ArtifactFormat.KERAS: ".keras",
+            ArtifactFormat.SAVED_MODEL: ".saved_model.zip",
+            ArtifactFormat.LITERT: ".litert.zip",
+            ArtifactFormat.ONNX: ".onnx",
+        }[self]
 
 
 class Failure(Resource):
@@ -44,6 +64,15 @@ class Timings(Resource):
     total: float
 
 
+class ExportResult(Resource):
+    """What came of one export that was asked for."""
+
+    format: ArtifactFormat
+    size_bytes: int | None = Field(default=None, description="null if it failed")
+    seconds: float
+    error: str | None = Field(default=None, description="why there is none; null if one is")
+
+
 class TrainingResult(Resource):
     """What a finished training measured. Numbers that are not finite are null."""
 
@@ -64,6 +93,9 @@ class TrainingResult(Resource):
         default=None, description="why it is neither a classification nor a regression"
     )
     cross_validation: CrossValidation | None = None
+    exports: list[ExportResult] = Field(
+        default_factory=list, description="one for each that was asked for"
+    )
     label_counts: dict[str, int] | None = Field(
         default=None,
         description="training records of each class; null if labels are no classes",
@@ -77,8 +109,9 @@ class TrainingResult(Resource):
 
 
 class Artifact(Resource):
-    """The trained model as a `.keras` file."""
+    """The trained model as a file."""
 
+    format: ArtifactFormat = ArtifactFormat.KERAS
     size_bytes: int
     sha256: str
 
@@ -132,7 +165,13 @@ class Training(Resource):
     notice: Notice = None
     failure: Failure | None = None
     result: TrainingResult | None = None
-    artifact: Artifact | None = None
+    artifact: Artifact | None = Field(
+        default=None,
+        description="the `.keras` file; of a training that failed, its last good weights",
+    )
+    artifacts: list[Artifact] = Field(
+        default_factory=list, description="the file in every format that there is"
+    )
     created_at: Time
     started_at: Time | None = None
     finished_at: Time | None = None

@@ -114,9 +114,11 @@ class AsyncSession:
             if e.problem.status != 404 or not tries.may_be_done:
                 raise
 
-    async def download(self, path: str, target: Path) -> Path:
+    async def download(
+        self, path: str, target: Path, query: Mapping[str, QueryValue] | None = None
+    ) -> Path:
         """Write the answer's body to a file, which appears only when it is complete."""
-        call = _get(path)
+        call = _get(path, query)
 
         async def save() -> Path:
             async with self._transport.stream(call) as answer:

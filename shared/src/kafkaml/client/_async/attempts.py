@@ -15,7 +15,7 @@ from kafkaml.schemas.attempts import (
     ProgressReport,
     ResultReport,
 )
-from kafkaml.schemas.trainings import Artifact
+from kafkaml.schemas.trainings import Artifact, ArtifactFormat
 
 
 class AsyncAttempts:
@@ -44,13 +44,27 @@ class AsyncAttempts:
         """Upload the trained model, a `.keras` file, as a stream."""
         return await self._session.upload(_place("artifact"), Path(path), Artifact)
 
-    async def download_artifact(self, path: Path | str) -> Path:
+    async def upload_export(
+        self,
+        path: Path | str,
+        format: ArtifactFormat,  # noqa: A002  the API's word
+    ) -> Artifact:
+        """Upload the trained model in another format."""
+        place = _place("artifacts", format)
+        return await self._session.upload(place, Path(path), Artifact)
+
+    async def download_artifact(
+        self,
+        path: Path | str,
+        format: ArtifactFormat = ArtifactFormat.KERAS,  # noqa: A002  the API's word
+    ) -> Path:
         """Write the model that the inference serves to a file of this name.
 
         The file appears only when it is complete and has the digest that the API announced,
         else ClientError is raised.
         """
-        return await self._session.download(_place("artifact"), Path(path))
+        query = {"format": format}
+        return await self._session.download(_place("artifact"), Path(path), query)
 
     async def upload_checkpoint(
         self, file: BinaryIO, *, retry_for: Duration = timedelta(0)

@@ -11,7 +11,12 @@ from kafkaml.client._deadlines import Duration
 from kafkaml.exceptions import WaitFailedError
 from kafkaml.schemas.base import Page
 from kafkaml.schemas.states import TrainingState
-from kafkaml.schemas.trainings import ConfusionMatrix, Training, TrainingMetrics
+from kafkaml.schemas.trainings import (
+    ArtifactFormat,
+    ConfusionMatrix,
+    Training,
+    TrainingMetrics,
+)
 
 FINAL_STATES = frozenset(each for each in TrainingState if each.is_final)
 
@@ -93,12 +98,18 @@ class AsyncTrainings:
             )
         return training
 
-    async def download(self, training_id: int, path: Path | str) -> Path:
+    async def download(
+        self,
+        training_id: int,
+        path: Path | str,
+        format: ArtifactFormat | str = ArtifactFormat.KERAS,  # noqa: A002  the API's word
+    ) -> Path:
         """Write the trained model to a file of this name (`….keras`); return its path.
 
         The file appears only when it is complete and has the digest that the API announced,
-        else ClientError is raised. Raise ProblemError if the training has no artifact.
+        else ClientError is raised. Raise ProblemError if the training has no artifact, or
+        none in this format.
         """
         return await self._session.download(
-            place("trainings", training_id, "artifact"), Path(path)
+            place("trainings", training_id, "artifact"), Path(path), {"format": format}
         )

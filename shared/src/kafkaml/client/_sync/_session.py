@@ -112,9 +112,11 @@ class Session:
             if e.problem.status != 404 or not tries.may_be_done:
                 raise
 
-    def download(self, path: str, target: Path) -> Path:
+    def download(
+        self, path: str, target: Path, query: Mapping[str, QueryValue] | None = None
+    ) -> Path:
         """Write the answer's body to a file, which appears only when it is complete."""
-        call = _get(path)
+        call = _get(path, query)
 
         def save() -> Path:
             with self._transport.stream(call) as answer:

@@ -16,7 +16,7 @@ from kafkaml.schemas.attempts import (
     ProgressReport,
     ResultReport,
 )
-from kafkaml.schemas.trainings import Artifact
+from kafkaml.schemas.trainings import Artifact, ArtifactFormat
 
 
 class Attempts:
@@ -45,13 +45,27 @@ class Attempts:
         """Upload the trained model, a `.keras` file, as a stream."""
         return self._session.upload(_place("artifact"), Path(path), Artifact)
 
-    def download_artifact(self, path: Path | str) -> Path:
+    def upload_export(
+        self,
+        path: Path | str,
+        format: ArtifactFormat,  # noqa: A002  the API's word
+    ) -> Artifact:
+        """Upload the trained model in another format."""
+        place = _place("artifacts", format)
+        return self._session.upload(place, Path(path), Artifact)
+
+    def download_artifact(
+        self,
+        path: Path | str,
+        format: ArtifactFormat = ArtifactFormat.KERAS,  # noqa: A002  the API's word
+    ) -> Path:
         """Write the model that the inference serves to a file of this name.
 
         The file appears only when it is complete and has the digest that the API announced,
         else ClientError is raised.
         """
-        return self._session.download(_place("artifact"), Path(path))
+        query = {"format": format}
+        return self._session.download(_place("artifact"), Path(path), query)
 
     def upload_checkpoint(
         self, file: BinaryIO, *, retry_for: Duration = timedelta(0)

@@ -12,7 +12,12 @@ from kafkaml.client._sync._waiting import wait_until
 from kafkaml.exceptions import WaitFailedError
 from kafkaml.schemas.base import Page
 from kafkaml.schemas.states import TrainingState
-from kafkaml.schemas.trainings import ConfusionMatrix, Training, TrainingMetrics
+from kafkaml.schemas.trainings import (
+    ArtifactFormat,
+    ConfusionMatrix,
+    Training,
+    TrainingMetrics,
+)
 
 FINAL_STATES = frozenset(each for each in TrainingState if each.is_final)
 
@@ -92,12 +97,18 @@ class Trainings:
             )
         return training
 
-    def download(self, training_id: int, path: Path | str) -> Path:
+    def download(
+        self,
+        training_id: int,
+        path: Path | str,
+        format: ArtifactFormat | str = ArtifactFormat.KERAS,  # noqa: A002  the API's word
+    ) -> Path:
         """Write the trained model to a file of this name (`….keras`); return its path.
 
         The file appears only when it is complete and has the digest that the API announced,
-        else ClientError is raised. Raise ProblemError if the training has no artifact.
+        else ClientError is raised. Raise ProblemError if the training has no artifact, or
+        none in this format.
         """
         return self._session.download(
-            place("trainings", training_id, "artifact"), Path(path)
+            place("trainings", training_id, "artifact"), Path(path), {"format": format}
         )
