@@ -1,10 +1,10 @@
 """Answers: predictions as records of the output topic."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
-import orjson
 
+from inferencer.outputs import encode_raw, encoder_for
 from inferencer.record import Headers, Record, Reply, coordinates, headers_of
 from kafkaml.records.base import Array
 from kafkaml.schemas.attempts import InferenceOrder
@@ -22,13 +22,20 @@ class AnswerWriter:
 
     def __init__(self, *, order: InferenceOrder) -> None:
         self._topic = order.output_topic
+        self._encode = encoder_for(order.output_format, order.output_config)
         self._model = f"{order.training_id}/{order.model_version}".encode()
 
     def write(self, records: Sequence[Record], predictions: Array) -> list[Reply]:
         """Return the answer to each record; `predictions` has one row for each."""
+        return self.send(self._topic, records, self._encode(predictions))
+
+    def send(
+        self, topic: str, records: Iterable[Record], values: Iterable[bytes]
+    ) -> list[Reply]:
+        """Return a reply to each record, with its key, its headers and its origin."""
         return [
-            Reply(self._topic, record.key(), value, self._headers(record), record)
-            for record, value in zip(records, encode(predictions), strict=True)
+            Reply(topic, record.key(), value, self._headers(record), record)
+            for record, value in zip(records, values, strict=True)
         ]
 
     def _headers(self, record: Record) -> Headers:
@@ -38,35 +45,34 @@ class AnswerWriter:
         return headers
 
 
+class EarlyExitWriter:
+    """Writes answers where the model is sure, and sends the rest on to the next model.
+
+    Each row holds the prediction, `answer_width` numbers, and then the tensor that the next
+    model takes.
+    """
+
+    def __init__(
+        self, *, answers: AnswerWriter, answer_width: int, limit: float, upper_topic: str
+    ) -> None:
+        self._answers = answers
+        self._answer_width = answer_width
+        self._limit = limit
+        self._upper_topic = upper_topic
+
+    def write(self, records: Sequence[Record], predictions: Array) -> list[Reply]:
+        """Return an answer, or the record for the next model, for each record."""
+        answers = predictions[:, : self._answer_width]
+        goes_on = answers.max(axis=1) < self._limit
+        tensors = encode_raw(predictions[goes_on, self._answer_width :])
+        sure = [records[place] for place in np.flatnonzero(~goes_on)]
+        unsure = [records[place] for place in np.flatnonzero(goes_on)]
+        return [
+            *self._answers.write(sure, answers[~goes_on]),
+            *self._answers.send(self._upper_topic, unsure, tensors),
+        ]
+
+
 def copied_headers(headers: Headers) -> Headers:
     """Return a request's headers; those that only an answer may have are renamed."""
     return [(INBOUND_NAMES.get(name, name), value) for name, value in headers]
-
-
-def encode(predictions: Array) -> list[bytes]:
-    """Return `{"values": [...]}` for each row. Numbers that are not finite become null.
-
-    The whole batch is written once and then cut where one row ends and the next begins:
-    a seventh of the time that a call per row takes. In an array of n axes, n-1 brackets
-    close and open there and nowhere else.
-    """
-    rows = _plain(predictions)
-    if not len(rows):
-        return []
-    text = orjson.dumps(rows, option=orjson.OPT_SERIALIZE_NUMPY)
-    depth = rows.ndim - 1
-    cut = b"]" * depth + b"," + b"[" * depth
-    opening = b'{"values":' + b"[" * depth
-    closing = b"]" * depth + b"}"
-    inner = text[depth + 1 : -depth - 1]
-    return [opening + part + closing for part in inner.split(cut)]
-
-
-def _plain(predictions: Array) -> Array:
-    """Return rows of one axis or more, in a layout and type that orjson writes."""
-    rows = predictions if predictions.ndim > 1 else predictions.reshape(-1, 1)
-    if 0 in rows.shape[1:]:
-        rows = rows.reshape(len(rows), 0)
-    if rows.dtype.kind not in "fiub" or not rows.dtype.isnative:
-        rows = rows.astype(np.float32)
-    return np.ascontiguousarray(rows)
