@@ -142,6 +142,16 @@ class TrainingStepped(TrainingEvent):
     records_per_second: float | None = None
     eta_seconds: float | None = None
     fold: int | None = None
+    records: int | None = None
+
+
+class TrainingImproved(TrainingEvent):
+    """A training of a stream without an end published a better model than before."""
+
+    type = "training.improved"
+    number: int
+    epoch: int
+    values: dict[str, float | None]
 
 
 class TrainingFinished(TrainingEvent):

@@ -31,6 +31,9 @@ class TrainingOrder(Resource):
     checkpoint: Artifact | None = Field(
         default=None, description="where an attempt before got to, if it told"
     )
+    is_to_finish: bool = Field(
+        default=False, description="a stream without an end has been read enough"
+    )
 
 
 class InferenceOrder(Resource):
@@ -90,7 +93,7 @@ class ProgressReport(Request):
 class EpochReport(Request):
     """The metrics after one epoch; sending one again changes nothing."""
 
-    epoch: int = Field(ge=1, le=1_000_000)
+    epoch: int = Field(ge=1, le=2**31 - 1)
     values: dict[Annotated[str, Field(max_length=200)], float | None] = Field(
         max_length=1000
     )

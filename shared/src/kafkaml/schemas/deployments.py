@@ -7,7 +7,8 @@ from pydantic import AfterValidator, Field, model_validator
 
 from kafkaml.control import Rate
 from kafkaml.schemas.base import Id, Request, Resource, Time, example
-from kafkaml.schemas.fit import FitOptions
+from kafkaml.schemas.fit import FitOptions, Schedule
+from kafkaml.schemas.incremental import IncrementalOptions
 from kafkaml.schemas.trainings import ArtifactFormat, Training
 
 SplitStrategy = Literal["shuffled", "stratified", "ordered"]
@@ -112,7 +113,8 @@ class TrainingParameters(Request):
         default=3600,
         ge=1,
         le=30 * 24 * 3600,
-        description="longest time from the announcement of the stream to the result",
+        description="longest time from the announcement of the stream to the result; for "
+        "a stream without an end, from its end",
     )
     max_attempts: int = Field(
         default=3, ge=1, le=20, description="how often a lost training is started"
@@ -130,6 +132,18 @@ class TrainingParameters(Request):
         "cannot be made is told in the result and costs nothing else",
     )
     resources: Resources = Field(default_factory=Resources)
+
+    incremental: IncrementalOptions | None = Field(
+        default=None,
+        description="train on a stream without an end, as its records arrive",
+        examples=[{"quiet_seconds": 600, "monitor": "val_accuracy"}],
+    )
+
+    @model_validator(mode="after")
+    def _check_incremental(self) -> Self:
+        if self.incremental is not None:
+            self.check_suits_incremental()
+        return self
 
     @model_validator(mode="after")
     def _check_rates(self) -> Self:
@@ -150,6 +164,24 @@ class TrainingParameters(Request):
                     "raise it, or monitor a metric of the training part, such as 'loss'"
                 )
         return self
+
+    def check_suits_incremental(self) -> None:
+        """Raise ValueError if something here needs a stream that ends."""
+        asked = {
+            "folds": self.folds is not None,
+            "test_rate": bool(self.test_rate),
+            "validation_rate 0": self.validation_rate == 0,
+            "class_weight 'balanced'": self.fit.class_weight == "balanced",
+            "steps_per_execution": self.fit.steps_per_execution is not None,
+            "a schedule of the learning rate": isinstance(self.fit.learning_rate, Schedule),
+            **{f"fit.{name}": True for name in self.fit.monitors},
+        }
+        unmet = [name for name, is_asked in asked.items() if is_asked]
+        if unmet:
+            raise ValueError(
+                f"a stream without an end is trained on without {', '.join(unmet)}: "
+                "leave it out"
+            )
 
 
 class DeploymentCreate(TrainingParameters):

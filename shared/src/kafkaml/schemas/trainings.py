@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from kafkaml.schemas.base import Id, Notice, Resource, Time
+from kafkaml.schemas.incremental import IncrementalSummary, Improvement
 from kafkaml.schemas.results import (
     ClassificationReport,
     CrossValidation,
@@ -93,6 +94,9 @@ class TrainingResult(Resource):
         default=None, description="why it is neither a classification nor a regression"
     )
     cross_validation: CrossValidation | None = None
+    incremental: IncrementalSummary | None = Field(
+        default=None, description="of a stream without an end"
+    )
     exports: list[ExportResult] = Field(
         default_factory=list, description="one for each that was asked for"
     )
@@ -130,7 +134,7 @@ class ConfusionMatrix(Resource):
 class TrainingProgress(Resource):
     """How far a fit is, told about once a second."""
 
-    epoch: int = Field(ge=1, le=1_000_000, description="the one under way, from 1")
+    epoch: int = Field(ge=1, le=2**31 - 1, description="the one under way, from 1")
     step: int = Field(ge=0, le=2**53, description="batches done in it")
     steps: int = Field(ge=1, le=2**53, description="batches of an epoch")
     records_per_second: float | None = Field(
@@ -144,6 +148,12 @@ class TrainingProgress(Resource):
     )
     fold: int | None = Field(
         default=None, ge=1, le=1000, description="the one under way; null: all records"
+    )
+    records: int | None = Field(
+        default=None,
+        ge=0,
+        le=2**53,
+        description="of a stream without an end, so far; its steps are updates",
     )
 
 
@@ -165,6 +175,10 @@ class Training(Resource):
     notice: Notice = None
     failure: Failure | None = None
     result: TrainingResult | None = None
+    improvement: Improvement | None = Field(
+        default=None,
+        description="the newest model that was published, of a stream without an end",
+    )
     artifact: Artifact | None = Field(
         default=None,
         description="the `.keras` file; of a training that failed, its last good weights",
