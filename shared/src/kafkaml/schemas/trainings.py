@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from kafkaml.schemas.base import Id, Notice, Resource, Time
-from kafkaml.schemas.incremental import IncrementalSummary, Improvement
+from kafkaml.schemas.incremental import Improvement, IncrementalSummary
 from kafkaml.schemas.results import (
     ClassificationReport,
     CrossValidation,
