@@ -6,6 +6,7 @@ from pydantic import Field
 
 from kafkaml.schemas.base import Id, Message, Request, Resource, Time
 from kafkaml.schemas.deployments import TrainingParameters
+from kafkaml.schemas.engines import EngineChoice, EngineReport
 from kafkaml.schemas.models import ModelCheck, ModelError
 from kafkaml.schemas.outputs import EarlyExit, Guarantee, OutputConfig, OutputFormat
 from kafkaml.schemas.states import FailureReason
@@ -59,6 +60,8 @@ class InferenceOrder(Resource):
     input_cluster: str | None = None
     output_cluster: str | None = None
     early_exit: EarlyExit | None = None
+    engine: EngineChoice = EngineChoice.AUTO
+    gpu: int = 0
 
 
 class Order(Resource):
@@ -87,6 +90,9 @@ class ProgressReport(Request):
     replica: int = Field(default=0, ge=0)
     progress: TrainingProgress | None = Field(
         default=None, description="of the fit, while the state is `training`"
+    )
+    engine: EngineReport | None = Field(
+        default=None, description="what answers, while the state is `serving`"
     )
 
 

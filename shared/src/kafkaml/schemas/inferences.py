@@ -14,6 +14,7 @@ from kafkaml.schemas.base import (
     example,
 )
 from kafkaml.schemas.deployments import Resources
+from kafkaml.schemas.engines import EngineChoice, EngineReport
 from kafkaml.schemas.outputs import (
     EarlyExit,
     Guarantee,
@@ -73,6 +74,10 @@ class InferenceCreate(Request):
         default=None, description="likewise, also for dead letters and the upper topic"
     )
     early_exit: EarlyExit | None = None
+    engine: Annotated[EngineChoice, Field(strict=False)] = Field(
+        default=EngineChoice.AUTO,
+        description="what computes the predictions; `auto` takes the fastest",
+    )
     resources: Resources = Field(default_factory=Resources)
 
     @model_validator(mode="after")
@@ -140,6 +145,10 @@ class Inference(Resource):
     input_cluster: str | None = None
     output_cluster: str | None = None
     early_exit: EarlyExit | None = None
+    wanted_engine: EngineChoice = EngineChoice.AUTO
+    engine: EngineReport | None = Field(
+        default=None, description="of the replica that told of it last"
+    )
     resources: Resources
     notice: Notice = None
     failure: Failure | None = None

@@ -10,6 +10,7 @@ from kafkaml.events import (
     InferenceServing,
     InferenceStopped,
 )
+from kafkaml.schemas.engines import EngineReport
 from kafkaml.schemas.states import FailureReason, InferenceState
 
 
@@ -25,8 +26,17 @@ class InferenceLifecycle:
             state = move_inference(inference.state, InferenceState.STARTING)
             await self._work.inferences.change(inference, state=state)
 
-    async def serve(self, inference: InferenceRow, replica: int) -> None:
-        """Note that a replica answers; one known, or too many, changes nothing."""
+    async def serve(
+        self, inference: InferenceRow, replica: int, engine: EngineReport | None = None
+    ) -> None:
+        """Note that a replica answers, and by which engine if it tells.
+
+        One known, or too many, changes no state.
+        """
+        if engine:
+            await self._work.inferences.change(
+                inference, engine=engine.model_dump(mode="json")
+            )
         serving = set(inference.serving_replicas)
         if replica in serving or replica >= inference.replicas:
             return

@@ -58,6 +58,7 @@ class InferenceService:
                 output_cluster=wanted.output_cluster,
                 early_exit_limit=wanted.early_exit and wanted.early_exit.limit,
                 upper_topic=wanted.early_exit and wanted.early_exit.upper_topic,
+                wanted_engine=wanted.engine,
                 resources=wanted.resources.model_dump(mode="json"),
             )
         )

@@ -5,9 +5,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from api.tables.base import CreatedAt, JsonObject, PrimaryKey, Table, UtcTime
-from api.tables.columns import reference, text_enum
+from api.tables.columns import OptionalJson, reference, text_enum
 from api.tables.training_row import TrainingRow
 from kafkaml.schemas.deployments import Resources
+from kafkaml.schemas.engines import EngineChoice, EngineReport
 from kafkaml.schemas.inferences import Inference
 from kafkaml.schemas.outputs import EarlyExit, Guarantee, OutputConfig, OutputFormat
 from kafkaml.schemas.states import FailureReason, InferenceState
@@ -42,6 +43,8 @@ class InferenceRow(Table):
     output_cluster: Mapped[str | None]
     early_exit_limit: Mapped[float | None]
     upper_topic: Mapped[str | None]
+    wanted_engine: Mapped[EngineChoice] = text_enum(EngineChoice)
+    engine: Mapped[OptionalJson]
     resources: Mapped[JsonObject]
     notice: Mapped[str | None]
     failure_reason: Mapped[FailureReason | None] = text_enum(FailureReason, optional=True)
@@ -94,6 +97,8 @@ class InferenceRow(Table):
             input_cluster=self.input_cluster,
             output_cluster=self.output_cluster,
             early_exit=self.early_exit,
+            wanted_engine=self.wanted_engine,
+            engine=EngineReport.model_validate(self.engine) if self.engine else None,
             resources=self.to_resources(),
             notice=self.notice,
             failure=self.failure,
