@@ -106,19 +106,22 @@ async def trainer_of(api: Actors, training_id: int) -> httpx.AsyncClient:
 
 
 async def put_artifact(
-    trainer: httpx.AsyncClient, content: bytes = ARTIFACT
+    trainer: httpx.AsyncClient, content: bytes = ARTIFACT, *, place: str = "artifact"
 ) -> httpx.Response:
-    """Try to upload an artifact."""
+    """Try to upload an artifact; an export has the place `artifacts/<format>`."""
     headers = {
         "X-Content-SHA256": hashlib.sha256(content).hexdigest(),
         "Content-Type": "application/octet-stream",
     }
-    return await trainer.put("attempts/current/artifact", content=content, headers=headers)
+    path = f"attempts/current/{place}"
+    return await trainer.put(path, content=content, headers=headers)
 
 
-async def upload(trainer: httpx.AsyncClient, content: bytes = ARTIFACT) -> Any:
-    """Upload an artifact."""
-    return accepted(await put_artifact(trainer, content))
+async def upload(
+    trainer: httpx.AsyncClient, content: bytes = ARTIFACT, *, place: str = "artifact"
+) -> Any:
+    """Upload an artifact, or an export."""
+    return accepted(await put_artifact(trainer, content, place=place))
 
 
 def result_report(**fields: Any) -> dict[str, Any]:

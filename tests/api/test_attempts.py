@@ -65,12 +65,18 @@ async def test_the_order_of_an_inference_is_complete(api: Actors) -> None:
     inference = await new_inference(api, start="latest")
     inferencer = await api.attempt("kafkaml-inference-1-1")
     order = accepted(await inferencer.get(CURRENT))
+    artifact = {
+        "format": "keras",
+        "size_bytes": len(ARTIFACT),
+        "sha256": ARTIFACT_SHA256,
+    }
     assert order["kind"] == "inference"
     assert order["inference"] == {
         "inference_id": inference["id"],
         "training_id": inference["training_id"],
         "model_version": 1,
-        "artifact": {"size_bytes": len(ARTIFACT), "sha256": ARTIFACT_SHA256},
+        "artifact": artifact,
+        "artifacts": [artifact],
         "input_topic": "digits-in",
         "output_topic": "digits-out",
         "dead_letter_topic": "digits-out.dlq",
@@ -79,9 +85,9 @@ async def test_the_order_of_an_inference_is_complete(api: Actors) -> None:
         "input_shape": [8, 8],
         "start": "latest",
     }
-    artifact = await inferencer.get(f"{CURRENT}/artifact")
-    assert artifact.content == ARTIFACT
-    assert artifact.headers["X-Content-SHA256"] == ARTIFACT_SHA256
+    served = await inferencer.get(f"{CURRENT}/artifact")
+    assert served.content == ARTIFACT
+    assert served.headers["X-Content-SHA256"] == ARTIFACT_SHA256
 
 
 CALLS: list[tuple[str, str, dict[str, Any]]] = [

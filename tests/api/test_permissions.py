@@ -36,6 +36,7 @@ def guarded_routes(app: FastAPI) -> Iterator[tuple[str, str, RouteContext]]:
                     token_id=999,
                     name="kafkaml-check-9-9",
                     replica=0,
+                    artifact_format="onnx",
                 )
                 yield method, path.removeprefix("/api/v1/"), route
 
@@ -104,6 +105,7 @@ async def test_events_are_for_those_who_may_view(api: Actors) -> None:
         ("POST workloads/kafkaml-check-9-9/token", {"orchestrator"}),
         ("POST attempts/current/result", {"attempt"}),
         ("PUT attempts/current/artifact", {"attempt"}),
+        ("PUT attempts/current/artifacts/onnx", {"attempt"}),
         ("PUT attempts/current/checkpoint", {"attempt"}),
         ("GET attempts/current/checkpoint", {"attempt"}),
     ],

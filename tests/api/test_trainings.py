@@ -42,9 +42,11 @@ async def test_a_training_goes_its_way(api: Actors, outbox: OutboxReader) -> Non
     training = await training_of(api, training_id)
     assert (training["state"], training["failure"]) == ("finished", None)
     assert training["artifact"] == {
+        "format": "keras",
         "size_bytes": len(ARTIFACT),
         "sha256": ARTIFACT_SHA256,
     }
+    assert training["artifacts"] == [training["artifact"]]
     assert training["result"]["test"] == {"loss": None}
     assert (await outbox.events())[-5:] == [
         f"training.{each} trainings/{training_id}"

@@ -8,6 +8,7 @@ ApiError                          answered as a problem document (RFC 9457)
 ├── ForbiddenError                403 forbidden
 ├── NotFoundError                 404 not-found
 │   ├── ArtifactMissingError      404 artifact-missing
+│   ├── FormatMissingError        404 format-missing
 │   └── WorkloadNotCurrentError   404 workload-not-current
 ├── MethodNotAllowedError         405 method-not-allowed
 ├── ConflictError                 409
@@ -151,6 +152,20 @@ class ArtifactMissingError(NotFoundError):
 
     def __init__(self, key: str) -> None:
         super().__init__(f"The artifact store holds no {key!r}. Train again to make it.")
+
+
+class FormatMissingError(NotFoundError):
+    """A trained model is there, but not in the format that is asked for."""
+
+    code = "format-missing"
+    title = "The model has no file in this format"
+
+    def __init__(self, training_id: int, *, wanted: str, existing: Sequence[str]) -> None:
+        has = f"has {' and '.join(existing)}" if existing else "has none at all"
+        super().__init__(
+            f"The training {training_id} has no {wanted} file; it {has}. Its result says "
+            "under `exports` what came of those that the deployment asked for."
+        )
 
 
 class WorkloadNotCurrentError(NotFoundError):

@@ -39,6 +39,7 @@ from api.storage.artifacts import ArtifactStore
 from api.storage.database import Database, make_engine
 from api.storage.unit_of_work import UnitsOfWork
 from kafkaml.schemas.tokens import Scope
+from kafkaml.schemas.trainings import ArtifactFormat
 
 PREFIX = "/api/v1"
 
@@ -51,6 +52,10 @@ BODY_LIMITS = BodyLimits(
         ("POST", f"{PREFIX}/attempts/current/result"): 16 * MEBIBYTE,
         ("PUT", f"{PREFIX}/attempts/current/artifact"): None,
         ("PUT", f"{PREFIX}/attempts/current/checkpoint"): None,
+    }
+    | {
+        ("PUT", f"{PREFIX}/attempts/current/artifacts/{each}"): None
+        for each in ArtifactFormat
     }
 )
 

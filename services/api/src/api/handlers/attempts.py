@@ -7,6 +7,7 @@ from api.exceptions import AttemptOverError
 from api.handlers.bodies import (
     OCTET_STREAM,
     Sha256Header,
+    WantedFormat,
     artifact_answer,
     binary_answer,
     binary_body,
@@ -22,7 +23,7 @@ from kafkaml.schemas.attempts import (
     ProgressReport,
     ResultReport,
 )
-from kafkaml.schemas.trainings import Artifact
+from kafkaml.schemas.trainings import Artifact, ArtifactFormat
 
 router = APIRouter(
     prefix="/attempts/current", tags=["attempts"], dependencies=[Depends(ATTEMPT)]
@@ -62,15 +63,38 @@ async def upload_artifact(
     return await files.upload_artifact(_attempt_of(caller), request.stream(), sha256=sha256)
 
 
+@router.put(
+    "/artifacts/{artifact_format}",
+    status_code=status.HTTP_201_CREATED,
+    summary="Upload the trained model in a format",
+    openapi_extra=binary_body(OCTET_STREAM),
+)
+async def upload_export(
+    caller: AttemptCaller,
+    artifact_format: ArtifactFormat,
+    sha256: Sha256Header,
+    request: Request,
+    files: Files,
+) -> Artifact:
+    return await files.upload_artifact(
+        _attempt_of(caller),
+        request.stream(),
+        sha256=sha256,
+        artifact_format=artifact_format,
+    )
+
+
 @router.get(
     "/artifact",
     summary="Download the model to serve",
     response_class=Response,
     responses=binary_answer(OCTET_STREAM),
 )
-async def download_served_artifact(caller: AttemptCaller, files: Files) -> Response:
-    download = await files.download_for(_attempt_of(caller))
-    return artifact_answer(download, name="model.keras")
+async def download_served_artifact(
+    caller: AttemptCaller, files: Files, wanted: WantedFormat = ArtifactFormat.KERAS
+) -> Response:
+    download = await files.download_for(_attempt_of(caller), wanted)
+    return artifact_answer(download, name=f"model{wanted.suffix}")
 
 
 @router.put(

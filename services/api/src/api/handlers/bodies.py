@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any
 
-from fastapi import Header
+from fastapi import Header, Query
 from fastapi.responses import Response, StreamingResponse
 
 from api.services.files import Download
+from kafkaml.schemas.trainings import ArtifactFormat
 
 OCTET_STREAM = "application/octet-stream"
 PLAIN_TEXT = "text/plain"
@@ -19,6 +20,7 @@ Sha256Header = Annotated[
         description="SHA-256 of the body, in lower-case hexadecimal digits",
     ),
 ]
+WantedFormat = Annotated[ArtifactFormat, Query(alias="format")]
 
 
 def binary_body(media_type: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from api.dependencies import Files, IdQuery, Trainings, WantedPage
 from api.handlers.bodies import (
     OCTET_STREAM,
     PLAIN_TEXT,
+    WantedFormat,
     artifact_answer,
     binary_answer,
     text_answer,
@@ -16,7 +17,12 @@ from api.handlers.paths import AttemptQuery, PathId
 from api.permissions import MAY_EDIT, MAY_VIEW
 from kafkaml.schemas.base import Page
 from kafkaml.schemas.states import TrainingState
-from kafkaml.schemas.trainings import ConfusionMatrix, Training, TrainingMetrics
+from kafkaml.schemas.trainings import (
+    ArtifactFormat,
+    ConfusionMatrix,
+    Training,
+    TrainingMetrics,
+)
 
 router = APIRouter(prefix="/trainings", tags=["trainings"])
 
@@ -61,14 +67,17 @@ async def show_confusion_matrix(
 @router.get(
     "/{training_id}/artifact",
     summary="Download the trained model",
-    description="A `.keras` file; the header `X-Content-SHA256` has its digest.",
+    description="A `.keras` file, or an export; the header `X-Content-SHA256` has its "
+    "digest. Of a training that diverged, the last good weights.",
     response_class=Response,
     responses=binary_answer(OCTET_STREAM),
     dependencies=[MAY_VIEW],
 )
-async def download_artifact(training_id: PathId, files: Files) -> Response:
-    download = await files.download_artifact(training_id)
-    return artifact_answer(download, name=f"training-{training_id}.keras")
+async def download_artifact(
+    training_id: PathId, files: Files, wanted: WantedFormat = ArtifactFormat.KERAS
+) -> Response:
+    download = await files.download_artifact(training_id, wanted)
+    return artifact_answer(download, name=f"training-{training_id}{wanted.suffix}")
 
 
 @router.get(

@@ -10,7 +10,12 @@ from api.exceptions import (
 )
 from api.services.check_lifecycle import CheckLifecycle
 from api.services.inference_lifecycle import InferenceLifecycle
-from api.services.orders import check_order, inference_order, training_order
+from api.services.orders import (
+    check_order,
+    found_artifact,
+    inference_order,
+    training_order,
+)
 from api.services.training_lifecycle import TrainingLifecycle
 from api.services.workload_names import AttemptReference
 from api.services.workload_rows import WorkloadRow, is_over, lock_workload
@@ -29,7 +34,12 @@ from kafkaml.schemas.attempts import (
 )
 from kafkaml.schemas.models import ModelError
 from kafkaml.schemas.states import InferenceState, ModelVersionState, TrainingState
-from kafkaml.schemas.trainings import Artifact, TrainingProgress, TrainingResult
+from kafkaml.schemas.trainings import (
+    Artifact,
+    ArtifactFormat,
+    TrainingProgress,
+    TrainingResult,
+)
 
 RowT = TypeVar("RowT", ModelVersionRow, TrainingRow, InferenceRow)
 
@@ -57,7 +67,6 @@ class AttemptService:
             case InferenceRow() as inference:
                 return inference_order(
                     inference,
-                    artifact=_artifact_of(inference),
                     result=TrainingResult.model_validate(inference.training.result),
                 )
 
@@ -143,16 +152,23 @@ class AttemptService:
     async def note_upload(self, artifact: Artifact) -> Artifact:
         """Note what the attempt has uploaded."""
         training = _only(TrainingRow, await self._lock_live())
-        await self._work.trainings.change(
-            training,
-            artifact_sha256=artifact.sha256,
-            artifact_size_bytes=artifact.size_bytes,
-        )
+        if artifact.format is ArtifactFormat.KERAS:
+            await self._work.trainings.change(
+                training,
+                artifact_sha256=artifact.sha256,
+                artifact_size_bytes=artifact.size_bytes,
+            )
+        else:
+            exported = {artifact.format.value: artifact.model_dump(mode="json")}
+            await self._work.trainings.change(
+                training, exports=(training.exports or {}) | exported
+            )
         return artifact
 
-    async def artifact(self) -> Artifact:
-        """Return the model that an inference is to serve."""
-        return _artifact_of(_only(InferenceRow, await self._lock_live()))
+    async def artifact(self, wanted: ArtifactFormat) -> Artifact:
+        """Return the model that an inference is to serve, in a format."""
+        training = _only(InferenceRow, await self._lock_live()).training
+        return found_artifact(training, wanted)
 
     async def report_result(self, report: ResultReport) -> None:
         """Accept the result, once."""
@@ -236,10 +252,3 @@ def _has_failed(row: WorkloadRow) -> bool:
         TrainingState.FAILED,
         InferenceState.FAILED,
     }
-
-
-def _artifact_of(inference: InferenceRow) -> Artifact:
-    artifact = inference.training.artifact
-    if artifact is None:
-        raise NotFoundError(f"The training {inference.training_id} has no artifact.")
-    return artifact

@@ -10,6 +10,7 @@ import structlog
 
 from api.exceptions import ApiError, NotFinishedError
 from api.services.attempts import AttemptService
+from api.services.orders import found_artifact
 from api.services.trainings import attempt_of
 from api.services.workload_names import (
     AttemptReference,
@@ -20,7 +21,7 @@ from api.services.workload_names import (
 from api.services.workloads import WorkloadService
 from api.storage.artifacts import ArtifactStore
 from api.storage.unit_of_work import UnitOfWork, UnitsOfWork
-from kafkaml.schemas.trainings import Artifact
+from kafkaml.schemas.trainings import Artifact, ArtifactFormat
 from kafkaml.schemas.workloads import WorkloadKind
 
 logger = structlog.get_logger(__name__)
@@ -53,7 +54,12 @@ class FileService:
         self._check_max_attempts = check_max_attempts
 
     async def upload_artifact(
-        self, attempt: AttemptReference, chunks: AsyncIterable[bytes], *, sha256: str
+        self,
+        attempt: AttemptReference,
+        chunks: AsyncIterable[bytes],
+        *,
+        sha256: str,
+        artifact_format: ArtifactFormat = ArtifactFormat.KERAS,
     ) -> Artifact:
         """Store what an attempt has trained; it counts once the result is accepted."""
         async with self._units.begin() as work:
@@ -66,21 +72,23 @@ class FileService:
         )
         async with self._units.begin() as work:
             return await self._attempts(work, attempt).note_upload(
-                Artifact(size_bytes=size, sha256=sha256)
+                Artifact(format=artifact_format, size_bytes=size, sha256=sha256)
             )
 
-    async def download_artifact(self, training_id: int) -> Download:
-        """Return the artifact of a finished training."""
+    async def download_artifact(self, training_id: int, wanted: ArtifactFormat) -> Download:
+        """Return the artifact of a finished training, or what was kept of a failed one."""
         async with self._units.begin() as work:
             training = await work.trainings.get(training_id)
         if training.artifact is None:
             raise NotFinishedError(training_id, state=training.state)
-        return await self._download(training.artifact)
+        return await self._download(found_artifact(training, wanted))
 
-    async def download_for(self, attempt: AttemptReference) -> Download:
+    async def download_for(
+        self, attempt: AttemptReference, wanted: ArtifactFormat
+    ) -> Download:
         """Return the artifact that an attempt of an inference serves."""
         async with self._units.begin() as work:
-            artifact = await self._attempts(work, attempt).artifact()
+            artifact = await self._attempts(work, attempt).artifact(wanted)
         return await self._download(artifact)
 
     async def upload_checkpoint(

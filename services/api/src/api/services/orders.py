@@ -2,12 +2,13 @@
 
 from datetime import timedelta
 
+from api.exceptions import FormatMissingError
 from api.tables.inference_row import InferenceRow
 from api.tables.model_version_row import ModelVersionRow
 from api.tables.training_row import TrainingRow
 from kafkaml.schemas.attempts import InferenceOrder, Order, TrainingOrder
 from kafkaml.schemas.outputs import OutputConfig
-from kafkaml.schemas.trainings import Artifact, TrainingResult
+from kafkaml.schemas.trainings import Artifact, ArtifactFormat, TrainingResult
 from kafkaml.schemas.workloads import WorkloadKind
 
 # The clock of a producer may be behind that of the database.
@@ -37,9 +38,7 @@ def training_order(training: TrainingRow, *, source: str) -> Order:
     )
 
 
-def inference_order(
-    inference: InferenceRow, *, artifact: Artifact, result: TrainingResult
-) -> Order:
+def inference_order(inference: InferenceRow, *, result: TrainingResult) -> Order:
     """Return the order to serve; the training and its version must be loaded."""
     return Order(
         kind=WorkloadKind.INFERENCE,
@@ -48,7 +47,8 @@ def inference_order(
             inference_id=inference.id,
             training_id=inference.training_id,
             model_version=inference.training.version.number,
-            artifact=artifact,
+            artifact=found_artifact(inference.training, ArtifactFormat.KERAS),
+            artifacts=inference.training.artifacts,
             input_topic=inference.input_topic,
             output_topic=inference.output_topic,
             dead_letter_topic=inference.dead_letter_topic,
@@ -64,3 +64,11 @@ def inference_order(
             early_exit=inference.early_exit,
         ),
     )
+
+
+def found_artifact(training: TrainingRow, wanted: ArtifactFormat) -> Artifact:
+    """Return a trained model in a format; raise FormatMissingError if it has none in it."""
+    artifacts = {each.format: each for each in training.artifacts}
+    if wanted not in artifacts:
+        raise FormatMissingError(training.id, wanted=wanted, existing=[*artifacts])
+    return artifacts[wanted]

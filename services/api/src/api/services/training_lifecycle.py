@@ -114,6 +114,7 @@ class TrainingLifecycle:
             failure_message=None,
             artifact_sha256=None,
             artifact_size_bytes=None,
+            exports=None,
             started_at=None,
             finished_at=None,
         )

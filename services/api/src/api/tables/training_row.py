@@ -13,6 +13,7 @@ from api.tables.model_version_row import ModelVersionRow
 from kafkaml.schemas.states import FailureReason, TrainingState
 from kafkaml.schemas.trainings import (
     Artifact,
+    ArtifactFormat,
     Failure,
     Training,
     TrainingProgress,
@@ -27,7 +28,8 @@ TRAINING_IS_ACTIVE = text(f"training.{_ACTIVE}")
 class TrainingRow(Table):
     """One model version of one deployment.
 
-    `artifact_…` is what the present attempt uploaded; it counts once that is finished.
+    `artifact_…` is what the present attempt uploaded, `exports` the same in other formats;
+    they count once that is finished, or has failed.
     `checkpoint_…` is where another attempt can go on, and outlives the one that made it.
     """
 
@@ -52,6 +54,7 @@ class TrainingRow(Table):
     )
     artifact_sha256: Mapped[str | None]
     artifact_size_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    exports: Mapped[OptionalJson]
     checkpoint_sha256: Mapped[str | None]
     checkpoint_size_bytes: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[CreatedAt]
@@ -65,12 +68,22 @@ class TrainingRow(Table):
 
     @property
     def artifact(self) -> Artifact | None:
-        """The trained model, if the training is finished."""
-        if self.state is not TrainingState.FINISHED or self.artifact_sha256 is None:
+        """The trained model; what was kept of it if the training has failed."""
+        is_over = self.state in {TrainingState.FINISHED, TrainingState.FAILED}
+        if not is_over or self.artifact_sha256 is None:
             return None
         return Artifact(
             sha256=self.artifact_sha256, size_bytes=self.artifact_size_bytes or 0
         )
+
+    @property
+    def artifacts(self) -> list[Artifact]:
+        """The trained model in every format that it has."""
+        if self.artifact is None:
+            return []
+        exports = self.exports or {}
+        known = [exports[each] for each in ArtifactFormat if each in exports]
+        return [self.artifact, *map(Artifact.model_validate, known)]
 
     @property
     def checkpoint(self) -> Artifact | None:
@@ -105,6 +118,7 @@ class TrainingRow(Table):
             failure=self.failure,
             result=TrainingResult.model_validate(self.result) if self.result else None,
             artifact=self.artifact,
+            artifacts=self.artifacts,
             created_at=self.created_at,
             started_at=self.started_at,
             finished_at=self.finished_at,
