@@ -80,7 +80,7 @@ class AttemptService:
                 await self._trainings.train(row)
                 await self._note_progress(row, report.progress)
             case InferenceRow(), InferenceState.SERVING:
-                await self._inferences.serve(row, report.replica)
+                await self._inferences.serve(row, report.replica, report.engine)
             case _:
                 raise ValidationFailedError.at(
                     "body.state", f"a {self._attempt.kind} is never {report.state}"

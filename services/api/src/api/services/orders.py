@@ -62,6 +62,8 @@ def inference_order(inference: InferenceRow, *, result: TrainingResult) -> Order
             input_cluster=inference.input_cluster,
             output_cluster=inference.output_cluster,
             early_exit=inference.early_exit,
+            engine=inference.wanted_engine,
+            gpu=inference.to_resources().gpu,
         ),
     )
 
