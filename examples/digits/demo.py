@@ -7,7 +7,6 @@ held.
 
 import os
 import queue
-import subprocess
 import sys
 import threading
 import time
@@ -19,34 +18,36 @@ from typing import Any
 import numpy as np
 from answers import Answers, end_offsets, read_answers, send
 from rich.live import Live
-from show import (
-    CheckFailedError,
-    check,
-    comparison,
-    confusion,
-    console,
-    done,
-    farewell,
-    step,
-    training_progress,
-)
+from show import comparison, confusion, farewell, training_progress
 from sklearn.datasets import load_digits
 
 from kafkaml.client import Client
 from kafkaml.schemas.deployments import Deployment
 from kafkaml.schemas.inferences import Inference
-from kafkaml.schemas.models import Model
 from kafkaml.schemas.states import TrainingState
 from kafkaml.schemas.trainings import EpochMetrics, Training
 from kafkaml.sinks import RawSink
 
+sys.path.append(str(Path(__file__).parents[1] / "common"))
+
+from workbench import (
+    TRAINING_SECONDS,
+    CheckFailedError,
+    check,
+    configure,
+    console,
+    define_models,
+    done,
+    step,
+    use_platform,
+    wait_until_waiting,
+)
+
 MODELS = Path(__file__).parent / "models"
 ACCURACY = 0.95
-TRAINING_SECONDS = 300
 ANSWER_SECONDS = 120
 # Of each workload: two fit beside the platform on a node with two CPUs.
 RESOURCES = {"cpu": "500m", "memory": "1536Mi"}
-SCRIPTS = Path(sys.executable).parent
 
 
 @dataclass(frozen=True)
@@ -65,58 +66,6 @@ class Digits:
         labels = bunch.target[order].astype(np.uint8)
         kept = round(len(order) * (1 - rate))
         return cls(images[:kept], labels[:kept]), cls(images[kept:], labels[kept:])
-
-
-def use_platform() -> bool:
-    """Start the platform of this machine unless the environment names another.
-
-    Return whether it was started.
-    """
-    if "KAFKA_ML_URL" in os.environ:
-        return False
-    local = SCRIPTS / "kafkaml-local"
-    if subprocess.run([local, "up"], check=False).returncode:  # noqa: S603  our own program
-        raise CheckFailedError("the platform did not start")
-    shown = subprocess.check_output([local, "env"], text=True)  # noqa: S603  likewise
-    for line in shown.splitlines():
-        name, _, value = line.removeprefix("export ").partition("=")
-        os.environ[name] = value.strip("'\"")
-    return True
-
-
-def define_models(client: Client) -> list[Model]:
-    """Create both models, or a new version of them where the source has changed."""
-    known = {model.name: model for model in client.models.list()}
-    models = []
-    for path in sorted(MODELS.glob("*.py")):
-        name, source = f"digits-{path.stem}", path.read_text()
-        if name not in known:
-            model = client.models.create(
-                name=name, source=source, description=f"Demo: {path.stem} network"
-            )
-        else:
-            model = known[name]
-            client.models.add_version(model.id, source=source)
-        models.append(client.models.wait_checked(model.id, timeout=180))
-    return models
-
-
-def configure(client: Client, models: list[Model]) -> int:
-    """Group the models, and return the configuration's id."""
-    ids = [model.id for model in models]
-    for configuration in client.configurations.list():
-        if configuration.name == "digits":
-            return client.configurations.update(configuration.id, model_ids=ids).id
-    return client.configurations.create(name="digits", model_ids=ids).id
-
-
-def wait_until_waiting(client: Client, deployment: Deployment) -> None:
-    """Wait until every trainer has built its model and waits for the stream."""
-    with console.status("   the trainers start and build their models"):
-        for training in deployment.trainings:
-            client.trainings.wait(
-                training.id, states=[TrainingState.WAITING], timeout=TRAINING_SECONDS
-            )
 
 
 def stream(deployment_id: int, digits: Digits) -> str:
@@ -292,11 +241,12 @@ def main() -> None:
     digits, held_back = Digits.split(rate=0.2, seed=1)
     with Client() as client:
         step(1, "Design: two Keras models, checked by the platform")
-        models = define_models(client)
+        sources = sorted(MODELS.glob("*.py"))
+        models = define_models(client, prefix="digits", sources=sources, about="Demo")
         for model in models:
             done(f"{model.name}, version {model.version.number}, {model.version.state}")
         step(2, "Group them, deploy for training, feed one stream from Kafka")
-        configuration_id = configure(client, models)
+        configuration_id = configure(client, name="digits", models=models)
         best, topic = train(client, configuration_id, digits)
         step(3, f"Deploy the best, {best.model_name}, for inference with two replicas")
         inference = infer(client, best, held_back)

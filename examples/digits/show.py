@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -12,32 +12,8 @@ from rich.text import Text
 from kafkaml.schemas.models import Model
 from kafkaml.schemas.trainings import ConfusionMatrix, EpochMetrics, Training
 
-console = Console()
-
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _CURVE_WIDTH = 20
-
-
-class CheckFailedError(Exception):
-    """The platform did not do what the demo expects of it."""
-
-
-def step(number: int, title: str) -> None:
-    """Announce a step."""
-    console.print()
-    console.rule(f"[bold cyan]{number}[/]  [bold]{title}", align="left")
-
-
-def done(text: str) -> None:
-    """Say what happened."""
-    console.print(f"   {text}")
-
-
-def check(*, holds: bool, text: str) -> None:
-    """Print what was checked; raise CheckFailedError if it does not hold."""
-    if not holds:
-        raise CheckFailedError(text)
-    console.print(f"   [green]✓[/] {text}")
 
 
 def short_name(model_name: str) -> str:
