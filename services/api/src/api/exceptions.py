@@ -17,6 +17,7 @@ ApiError                          answered as a problem document (RFC 9457)
 │   ├── NotFinishedError          409 not-finished
 │   ├── AlreadyFinishedError      409 already-finished
 │   ├── StillRunningError         409 still-running
+│   ├── StreamEndsError           409 stream-ends
 │   ├── ModelInvalidError         409 model-invalid
 │   ├── AttemptOverError          409 attempt-over
 │   ├── DeploymentOverError       409 deployment-over
@@ -253,6 +254,19 @@ class StillRunningError(ConflictError):
 
     def __init__(self, noun: str, identifier: int, *, state: str) -> None:
         super().__init__(f"The {noun} {identifier} is {state}. Stop it first.")
+
+
+class StreamEndsError(ConflictError):
+    """Only a training of a stream without an end can be told to finish."""
+
+    code = "stream-ends"
+    title = "The stream of the training has an end"
+
+    def __init__(self, training_id: int) -> None:
+        super().__init__(
+            f"Training {training_id} reads a stream that has an end: wait for it, or stop "
+            "the training."
+        )
 
 
 class ModelInvalidError(ConflictError):

@@ -23,6 +23,7 @@ from kafkaml.schemas.attempts import (
     ProgressReport,
     ResultReport,
 )
+from kafkaml.schemas.incremental import ImprovementReport
 from kafkaml.schemas.trainings import Artifact, ArtifactFormat
 
 router = APIRouter(
@@ -49,6 +50,17 @@ async def report_progress(body: ProgressReport, attempt: Attempt) -> None:
 )
 async def report_epoch(body: EpochReport, attempt: Attempt) -> None:
     await attempt.report_epoch(body)
+
+
+@router.post(
+    "/improvements",
+    status_code=status.HTTP_204_NO_CONTENT,
+    summary="Publish the uploaded model while the training goes on",
+)
+async def report_improvement(
+    caller: AttemptCaller, body: ImprovementReport, files: Files
+) -> None:
+    await files.report_improvement(_attempt_of(caller), body)
 
 
 @router.put(

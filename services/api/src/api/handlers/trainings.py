@@ -105,6 +105,17 @@ async def stop_training(training_id: PathId, trainings: Trainings) -> Training:
 
 
 @router.post(
+    "/{training_id}/finish",
+    status_code=status.HTTP_202_ACCEPTED,
+    summary="Finish a training of a stream without an end",
+    description="It reads no more, measures its model and ends with a result.",
+    dependencies=[MAY_EDIT],
+)
+async def finish_training(training_id: PathId, trainings: Trainings) -> Training:
+    return await trainings.finish(training_id)
+
+
+@router.post(
     "/{training_id}/retry",
     status_code=status.HTTP_202_ACCEPTED,
     summary="Try a failed or stopped training again",

@@ -32,13 +32,13 @@ from kafkaml.schemas.attempts import (
     ProgressReport,
     ResultReport,
 )
+from kafkaml.schemas.incremental import ImprovementReport
 from kafkaml.schemas.models import ModelError
 from kafkaml.schemas.states import InferenceState, ModelVersionState, TrainingState
 from kafkaml.schemas.trainings import (
     Artifact,
     ArtifactFormat,
     TrainingProgress,
-    TrainingResult,
 )
 
 RowT = TypeVar("RowT", ModelVersionRow, TrainingRow, InferenceRow)
@@ -65,10 +65,7 @@ class AttemptService:
                 source = await self._work.trainings.source(training)
                 return training_order(training, source=source)
             case InferenceRow() as inference:
-                return inference_order(
-                    inference,
-                    result=TrainingResult.model_validate(inference.training.result),
-                )
+                return inference_order(inference)
 
     async def report_progress(self, report: ProgressReport) -> None:
         """Note how far the attempt is."""
@@ -167,8 +164,23 @@ class AttemptService:
 
     async def artifact(self, wanted: ArtifactFormat) -> Artifact:
         """Return the model that an inference is to serve, in a format."""
-        training = _only(InferenceRow, await self._lock_live()).training
-        return found_artifact(training, wanted)
+        return found_artifact(_only(InferenceRow, await self._lock_live()), wanted)
+
+    async def report_improvement(self, report: ImprovementReport) -> str | None:
+        """Publish what was uploaded; return the digest that nothing needs any more."""
+        training = _only(TrainingRow, await self._lock_live())
+        before = training.improvement
+        if before is not None and before["artifact"]["sha256"] == report.artifact_sha256:
+            return None
+        if training.artifact_sha256 != report.artifact_sha256:
+            raise ValidationFailedError.at(
+                "body.artifact_sha256", "upload the artifact with this digest first"
+            )
+        await self._trainings.improve(training, report)
+        replaced = before and str(before["artifact"]["sha256"])
+        if replaced and not await self._work.inferences.is_kept(training, replaced):
+            return replaced
+        return None
 
     async def report_result(self, report: ResultReport) -> None:
         """Accept the result, once."""

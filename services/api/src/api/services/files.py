@@ -21,6 +21,7 @@ from api.services.workload_names import (
 from api.services.workloads import WorkloadService
 from api.storage.artifacts import ArtifactStore
 from api.storage.unit_of_work import UnitOfWork, UnitsOfWork
+from kafkaml.schemas.incremental import ImprovementReport
 from kafkaml.schemas.trainings import Artifact, ArtifactFormat
 from kafkaml.schemas.workloads import WorkloadKind
 
@@ -74,6 +75,15 @@ class FileService:
             return await self._attempts(work, attempt).note_upload(
                 Artifact(format=artifact_format, size_bytes=size, sha256=sha256)
             )
+
+    async def report_improvement(
+        self, attempt: AttemptReference, report: ImprovementReport
+    ) -> None:
+        """Publish what an attempt has uploaded, in place of what it published before."""
+        async with self._units.begin() as work:
+            replaced = await self._attempts(work, attempt).report_improvement(report)
+        if replaced is not None:
+            await self._remove(artifact_key(replaced))
 
     async def download_artifact(self, training_id: int, wanted: ArtifactFormat) -> Download:
         """Return the artifact of a finished training, or what was kept of a failed one."""

@@ -22,7 +22,6 @@ from kafkaml.formats import feature_format
 from kafkaml.schemas.base import Page
 from kafkaml.schemas.inferences import Inference, InferenceCreate, InferenceScale
 from kafkaml.schemas.states import InferenceState, TrainingState
-from kafkaml.schemas.trainings import TrainingResult
 from kafkaml.schemas.workloads import WorkloadKind
 
 _LABEL_PREFIX = "label_"
@@ -36,11 +35,10 @@ class InferenceService:
         self._lifecycle = InferenceLifecycle(work=work)
 
     async def create(self, wanted: InferenceCreate) -> Inference:
-        """Serve a finished training."""
-        training = await self._finished(wanted.training_id)
-        result = TrainingResult.model_validate(training.result)
-        input_format, input_config = _format_of(wanted, result.stream)
-        _check_format(input_format, input_config, input_shape=result.input_shape)
+        """Serve a finished training, or what one has published that goes on."""
+        training, trained_on = await self._trained(wanted.training_id)
+        input_format, input_config = _format_of(wanted, trained_on["stream"])
+        _check_format(input_format, input_config, input_shape=trained_on["input_shape"])
         inference = await self._work.inferences.add(
             InferenceRow(
                 training_id=training.id,
@@ -59,6 +57,7 @@ class InferenceService:
                 early_exit_limit=wanted.early_exit and wanted.early_exit.limit,
                 upper_topic=wanted.early_exit and wanted.early_exit.upper_topic,
                 wanted_engine=wanted.engine,
+                kept_artifact=_kept_artifact(training),
                 resources=wanted.resources.model_dump(mode="json"),
             )
         )
@@ -102,14 +101,22 @@ class InferenceService:
         await self._work.tokens.delete_of_workloads(WorkloadKind.INFERENCE, [inference_id])
         await self._work.inferences.delete(inference)
 
-    async def _finished(self, training_id: int) -> TrainingRow:
+    async def _trained(self, training_id: int) -> tuple[TrainingRow, dict[str, Any]]:
+        """Return a training that has a model, and what that was trained on."""
         try:
             training = await self._work.trainings.lock(training_id)
         except NotFoundError as e:
             raise ValidationFailedError.at("body.training_id", e.detail) from e
-        if training.state is not TrainingState.FINISHED:
+        if training.artifact is None or training.trained_on is None:
             raise NotFinishedError(training_id, state=training.state)
-        return training
+        return training, training.trained_on
+
+
+def _kept_artifact(training: TrainingRow) -> dict[str, Any] | None:
+    """Return the model to serve if the training may still replace it."""
+    if training.state is TrainingState.FINISHED or training.artifact is None:
+        return None
+    return training.artifact.model_dump(mode="json")
 
 
 def _format_of(

@@ -8,7 +8,7 @@ from api.tables.model_version_row import ModelVersionRow
 from api.tables.training_row import TrainingRow
 from kafkaml.schemas.attempts import InferenceOrder, Order, TrainingOrder
 from kafkaml.schemas.outputs import OutputConfig
-from kafkaml.schemas.trainings import Artifact, ArtifactFormat, TrainingResult
+from kafkaml.schemas.trainings import Artifact, ArtifactFormat
 from kafkaml.schemas.workloads import WorkloadKind
 
 # The clock of a producer may be behind that of the database.
@@ -34,12 +34,14 @@ def training_order(training: TrainingRow, *, source: str) -> Order:
             control_topic=deployment.control_topic,
             announced_since=deployment.created_at - CLOCK_TOLERANCE,
             checkpoint=training.checkpoint,
+            is_to_finish=training.is_to_finish,
         ),
     )
 
 
-def inference_order(inference: InferenceRow, *, result: TrainingResult) -> Order:
+def inference_order(inference: InferenceRow) -> Order:
     """Return the order to serve; the training and its version must be loaded."""
+    trained_on = inference.training.trained_on or {}
     return Order(
         kind=WorkloadKind.INFERENCE,
         attempt=inference.attempt,
@@ -47,14 +49,14 @@ def inference_order(inference: InferenceRow, *, result: TrainingResult) -> Order
             inference_id=inference.id,
             training_id=inference.training_id,
             model_version=inference.training.version.number,
-            artifact=found_artifact(inference.training, ArtifactFormat.KERAS),
-            artifacts=inference.training.artifacts,
+            artifact=found_artifact(inference, ArtifactFormat.KERAS),
+            artifacts=inference.artifacts,
             input_topic=inference.input_topic,
             output_topic=inference.output_topic,
             dead_letter_topic=inference.dead_letter_topic,
             input_format=inference.input_format,
             input_config=inference.input_config,
-            input_shape=result.input_shape,
+            input_shape=trained_on.get("input_shape", []),
             start=inference.start,
             guarantee=inference.guarantee,
             output_format=inference.output_format,
@@ -68,9 +70,13 @@ def inference_order(inference: InferenceRow, *, result: TrainingResult) -> Order
     )
 
 
-def found_artifact(training: TrainingRow, wanted: ArtifactFormat) -> Artifact:
-    """Return a trained model in a format; raise FormatMissingError if it has none in it."""
-    artifacts = {each.format: each for each in training.artifacts}
+def found_artifact(owner: TrainingRow | InferenceRow, wanted: ArtifactFormat) -> Artifact:
+    """Return the model of a training, or the one that an inference serves, in a format.
+
+    Raise FormatMissingError if it has none in it.
+    """
+    artifacts = {each.format: each for each in owner.artifacts}
     if wanted not in artifacts:
-        raise FormatMissingError(training.id, wanted=wanted, existing=[*artifacts])
+        training_id = owner.id if isinstance(owner, TrainingRow) else owner.training_id
+        raise FormatMissingError(training_id, wanted=wanted, existing=[*artifacts])
     return artifacts[wanted]

@@ -11,13 +11,16 @@ from kafkaml.events import (
     TrainingEvent,
     TrainingFailed,
     TrainingFinished,
+    TrainingImproved,
     TrainingQueued,
     TrainingStarted,
     TrainingStopped,
     TrainingWaiting,
 )
 from kafkaml.schemas.attempts import ResultReport
+from kafkaml.schemas.incremental import ImprovementReport
 from kafkaml.schemas.states import FailureReason, TrainingState
+from kafkaml.schemas.trainings import Artifact
 
 NO_CHECKPOINT: Final = {"checkpoint_sha256": None, "checkpoint_size_bytes": None}
 
@@ -47,6 +50,30 @@ class TrainingLifecycle:
             return
         await self._move(training, TrainingState.TRAINING, started_at=utc_now())
         self._tell(TrainingStarted, training)
+
+    async def improve(self, training: TrainingRow, report: ImprovementReport) -> None:
+        """Publish a model of a training that goes on; it was uploaded before."""
+        await self.train(training)
+        number = (training.improvement or {"number": 0})["number"] + 1
+        artifact = Artifact(
+            sha256=report.artifact_sha256, size_bytes=training.artifact_size_bytes or 0
+        )
+        published = report.model_dump(mode="json", exclude={"artifact_sha256"}) | {
+            "artifact": artifact.model_dump(mode="json"),
+            "number": number,
+            "published_at": utc_now().isoformat(),
+        }
+        await self._work.trainings.change(training, improvement=published)
+        self._work.outbox.add_event(
+            TrainingImproved(
+                id=training.id,
+                deployment_id=training.deployment_id,
+                attempt=training.attempt,
+                number=number,
+                epoch=report.epoch,
+                values=report.values,
+            )
+        )
 
     async def finish(self, training: TrainingRow, report: ResultReport) -> None:
         """Accept the result."""
@@ -101,7 +128,8 @@ class TrainingLifecycle:
     async def requeue(self, training: TrainingRow, *, losses: int) -> None:
         """Begin the next attempt; from now on the tokens of the present one are dead.
 
-        The checkpoint stays. The epochs before it are told again by who goes on from there.
+        The checkpoint stays, and what was published. The epochs before it are told again by
+        who goes on from there.
         """
         await self._move(
             training,

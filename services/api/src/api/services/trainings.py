@@ -6,6 +6,7 @@ from api.exceptions import (
     NotFinishedError,
     NotFoundError,
     StillRunningError,
+    StreamEndsError,
 )
 from api.paging import PageRequest
 from api.services.training_lifecycle import TrainingLifecycle
@@ -66,6 +67,23 @@ class TrainingService:
             await self._lifecycle.stop(training)
         return training.to_resource()
 
+    async def finish(self, training_id: int) -> Training:
+        """End the stream of a training that has none; one that is over stays as it is.
+
+        The trainer then measures the model and hands in its result. Where there is nothing
+        to hand in yet, the training is stopped.
+        """
+        training = await self._work.trainings.lock(training_id)
+        if training.state.is_final:
+            return training.to_resource()
+        if not _is_incremental(training):
+            raise StreamEndsError(training_id)
+        if training.state is TrainingState.TRAINING or training.checkpoint is not None:
+            await self._work.trainings.change(training, is_to_finish=True)
+        else:
+            await self._lifecycle.stop(training)
+        return training.to_resource()
+
     async def retry(self, training_id: int) -> Training:
         """Begin a new attempt of a training that failed or was stopped."""
         training = await self._work.trainings.lock(training_id)
@@ -76,7 +94,14 @@ class TrainingService:
         if training.version.state is ModelVersionState.INVALID:
             raise ModelInvalidError([training.version.model.name])
         await self._lifecycle.requeue(training, losses=0)
+        await self._work.trainings.change(training, is_to_finish=False)
         return training.to_resource()
+
+
+def _is_incremental(training: TrainingRow) -> bool:
+    """Say whether the stream has no end: by the deployment, or as it was announced."""
+    is_asked = training.deployment.to_parameters().incremental is not None
+    return is_asked or (training.progress or {}).get("records") is not None
 
 
 def attempt_of(training: TrainingRow, attempt: int | None) -> int:

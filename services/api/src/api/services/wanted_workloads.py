@@ -59,8 +59,9 @@ class WantedWorkloads:
             attempt=attempt.attempt,
             replicas=1,
             resources=parameters.resources,
-            cpu_seconds=parameters.deadline_seconds * cores
-            + self._settings.startup_cpu_seconds,
+            cpu_seconds=None  # nobody knows when a stream without an end ends
+            if parameters.incremental
+            else parameters.deadline_seconds * cores + self._settings.startup_cpu_seconds,
         )
 
     def _inference(self, inference: InferenceRow, platform: UUID) -> Workload:

@@ -78,6 +78,25 @@ class InferenceStore:
         )
         return await self._session.scalar(statement)
 
+    async def is_kept(self, training: TrainingRow, sha256: str) -> bool:
+        """Say whether an inference serves this file of a training, or another has it, too.
+
+        Trainings of one deployment can make the same file.
+        """
+        served = select(InferenceRow.id).where(
+            InferenceRow.training_id == training.id,
+            InferenceRow.kept_artifact["sha256"].astext == sha256,
+        )
+        if await self._session.scalar(served.limit(1)) is not None:
+            return True
+        published = TrainingRow.improvement["artifact"]["sha256"].astext
+        made = select(TrainingRow.id).where(
+            TrainingRow.deployment_id == training.deployment_id,
+            TrainingRow.id != training.id,
+            (TrainingRow.artifact_sha256 == sha256) | (published == sha256),
+        )
+        return await self._session.scalar(made.limit(1)) is not None
+
     async def change(self, inference: InferenceRow, **values: object) -> None:
         """Change a locked inference, naming the state and attempt it had."""
         await change_row(self._session, inference, **values)

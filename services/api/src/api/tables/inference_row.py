@@ -12,7 +12,7 @@ from kafkaml.schemas.engines import EngineChoice, EngineReport
 from kafkaml.schemas.inferences import Inference
 from kafkaml.schemas.outputs import EarlyExit, Guarantee, OutputConfig, OutputFormat
 from kafkaml.schemas.states import FailureReason, InferenceState
-from kafkaml.schemas.trainings import Failure
+from kafkaml.schemas.trainings import Artifact, Failure
 
 _ACTIVE = "state IN ('queued', 'starting', 'serving')"
 # Written out, not bound, so that every plan can use the partial index.
@@ -20,7 +20,11 @@ INFERENCE_IS_ACTIVE = text(f"inference.{_ACTIVE}")
 
 
 class InferenceRow(Table):
-    """A finished training that is served; `serving_replicas` are those that answer."""
+    """A trained model that is served; `serving_replicas` are those that answer.
+
+    `kept_artifact` is the model of a training that was not finished then, and may have
+    published others since.
+    """
 
     __tablename__ = "inference"
     __table_args__ = (Index("ix_inference_active", "id", postgresql_where=text(_ACTIVE)),)
@@ -45,6 +49,7 @@ class InferenceRow(Table):
     upper_topic: Mapped[str | None]
     wanted_engine: Mapped[EngineChoice] = text_enum(EngineChoice)
     engine: Mapped[OptionalJson]
+    kept_artifact: Mapped[OptionalJson]
     resources: Mapped[JsonObject]
     notice: Mapped[str | None]
     failure_reason: Mapped[FailureReason | None] = text_enum(FailureReason, optional=True)
@@ -58,6 +63,13 @@ class InferenceRow(Table):
     def dead_letter_topic(self) -> str:
         """Where records go that cannot be answered."""
         return f"{self.output_topic}.dlq"
+
+    @property
+    def artifacts(self) -> list[Artifact]:
+        """The model that is served, in every format that it has."""
+        if self.kept_artifact is not None:
+            return [Artifact.model_validate(self.kept_artifact)]
+        return self.training.artifacts
 
     @property
     def early_exit(self) -> EarlyExit | None:

@@ -10,6 +10,7 @@ from api.tables.base import CreatedAt, PrimaryKey, Table, UtcTime
 from api.tables.columns import OptionalJson, reference, text_enum
 from api.tables.deployment_row import DeploymentRow
 from api.tables.model_version_row import ModelVersionRow
+from kafkaml.schemas.incremental import Improvement
 from kafkaml.schemas.states import FailureReason, TrainingState
 from kafkaml.schemas.trainings import (
     Artifact,
@@ -31,6 +32,8 @@ class TrainingRow(Table):
     `artifact_…` is what the present attempt uploaded, `exports` the same in other formats;
     they count once that is finished, or has failed.
     `checkpoint_…` is where another attempt can go on, and outlives the one that made it.
+    `improvement` is the model that was published last by a training of a stream without an
+    end: its artifact, and what it was trained on. It outlives its attempt, too.
     """
 
     __tablename__ = "training"
@@ -55,6 +58,8 @@ class TrainingRow(Table):
     artifact_sha256: Mapped[str | None]
     artifact_size_bytes: Mapped[int | None] = mapped_column(BigInteger)
     exports: Mapped[OptionalJson]
+    improvement: Mapped[OptionalJson]
+    is_to_finish: Mapped[bool] = mapped_column(server_default="false")
     checkpoint_sha256: Mapped[str | None]
     checkpoint_size_bytes: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[CreatedAt]
@@ -68,13 +73,19 @@ class TrainingRow(Table):
 
     @property
     def artifact(self) -> Artifact | None:
-        """The trained model; what was kept of it if the training has failed."""
+        """The trained model; what was kept or published of it if it is not finished."""
         is_over = self.state in {TrainingState.FINISHED, TrainingState.FAILED}
-        if not is_over or self.artifact_sha256 is None:
-            return None
-        return Artifact(
-            sha256=self.artifact_sha256, size_bytes=self.artifact_size_bytes or 0
-        )
+        if is_over and self.artifact_sha256 is not None:
+            return Artifact(
+                sha256=self.artifact_sha256, size_bytes=self.artifact_size_bytes or 0
+            )
+        published = self.improvement
+        return None if published is None else Artifact.model_validate(published["artifact"])
+
+    @property
+    def trained_on(self) -> dict[str, Any] | None:
+        """The `stream` and the `input_shape` of the model, if there is one."""
+        return self.result or self.improvement
 
     @property
     def artifacts(self) -> list[Artifact]:
@@ -117,12 +128,17 @@ class TrainingRow(Table):
             notice=self.notice,
             failure=self.failure,
             result=TrainingResult.model_validate(self.result) if self.result else None,
+            improvement=_improvement_of(self.improvement),
             artifact=self.artifact,
             artifacts=self.artifacts,
             created_at=self.created_at,
             started_at=self.started_at,
             finished_at=self.finished_at,
         )
+
+
+def _improvement_of(stored: dict[str, Any] | None) -> Improvement | None:
+    return None if stored is None else Improvement.model_validate(stored)
 
 
 def _progress_of(stored: dict[str, Any] | None) -> TrainingProgress | None:
