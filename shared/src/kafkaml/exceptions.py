@@ -3,7 +3,9 @@
 KafkaMLError
 ├── ControlMessageError     a control message breaks a rule
 ├── FormatError             a format, its configuration or a schema is not usable
+├── CodecUnavailableError   what a codec needs is away; the records may be fine
 ├── DeliveryError           Kafka did not take every record of a sink
+├── SettingsError           a setting cannot be used, or what it should name is missing
 ├── TopicError              a topic could not be made or is not ready
 ├── PredictionError         an inference answered a record with an error
 └── ClientError             a call of the HTTP API failed
@@ -30,8 +32,19 @@ class FormatError(KafkaMLError):
     """A record format or its configuration is not usable; the text says why."""
 
 
+class CodecUnavailableError(KafkaMLError):
+    """What a codec needs (TensorFlow, a schema registry) is away; the text says what.
+
+    It is no fault of the records: decoding them again later may succeed.
+    """
+
+
 class DeliveryError(KafkaMLError):
     """Kafka did not take every record; nothing was announced."""
+
+
+class SettingsError(KafkaMLError):
+    """A setting cannot be used, or does not name what is asked for; the text says which."""
 
 
 class TopicError(KafkaMLError):

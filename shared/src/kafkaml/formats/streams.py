@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from kafkaml.exceptions import FormatError
+from kafkaml.formats.audio import AudioFormat
 from kafkaml.formats.avro import AvroFormat
+from kafkaml.formats.image import ImageFormat
 from kafkaml.formats.json import JsonFormat
 from kafkaml.formats.raw import RawFormat, TextFormat, raw_format
 
-_NAMES = ("RAW", "AVRO", "JSON")
+NAMES = ("RAW", "AVRO", "JSON", "IMAGE", "AUDIO")
 
-Format: TypeAlias = RawFormat | TextFormat | AvroFormat | JsonFormat
+Format: TypeAlias = (
+    RawFormat | TextFormat | AvroFormat | JsonFormat | ImageFormat | AudioFormat
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +48,16 @@ def feature_format(input_format: str, input_config: Mapping[str, Any]) -> Format
             return AvroFormat.from_config(input_config, "data_scheme")
         case "JSON":
             return JsonFormat.from_config(input_config, "data_fields")
+        case "IMAGE":
+            return ImageFormat.from_config(input_config)
+        case "AUDIO":
+            return AudioFormat.from_config(input_config)
     raise _unknown(input_format)
 
 
 def _label_format(input_format: str, input_config: Mapping[str, Any]) -> Format:
     match input_format:
-        case "RAW":
+        case "RAW" | "IMAGE" | "AUDIO":
             return raw_format(input_config, "label")
         case "AVRO":
             return AvroFormat.from_config(input_config, "label_scheme")
@@ -60,5 +68,5 @@ def _label_format(input_format: str, input_config: Mapping[str, Any]) -> Format:
 
 def _unknown(input_format: str) -> FormatError:
     return FormatError(
-        f"the format {input_format[:40]!r} is not known: use {', '.join(_NAMES)}"
+        f"the format {input_format[:40]!r} is not known: use {', '.join(NAMES)}"
     )

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from kafkaml.formats import (
+    AudioFormat,
     AvroFormat,
     Format,
+    ImageFormat,
     JsonFormat,
     RawFormat,
     TextFormat,
@@ -16,6 +18,7 @@ from kafkaml.formats import (
 from kafkaml.records.avro import AvroCodec
 from kafkaml.records.base import Codec
 from kafkaml.records.json import JsonCodec
+from kafkaml.records.media.codec import MediaCodec
 from kafkaml.records.raw import RawCodec
 from kafkaml.records.text import TextCodec
 
@@ -58,3 +61,5 @@ def codec_for(described: Format) -> Codec:
             return AvroCodec(described)
         case JsonFormat():
             return JsonCodec(described)
+        case ImageFormat() | AudioFormat():
+            return MediaCodec(described)
