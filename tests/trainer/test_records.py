@@ -1,9 +1,12 @@
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
 
 from kafkaml.control import TopicRange
+from kafkaml.schemas.deployments import BadRecords
 from kafkaml.schemas.models import ModelCheck
 from kafkaml.schemas.states import ExitCode, FailureReason
 from tests.trainer.streams import Record, message_of, numbered
@@ -21,11 +24,20 @@ def batch(source: TopicRange, records: list[Record], offsets: list[int]) -> Reco
     return RecordBatch(source, offsets, [k for k, _ in records], [v for _, v in records])
 
 
-def collected(*batches: RecordBatch, **fields: Any) -> Records:
-    collector = RecordCollector(message_of(FIRST, SECOND, **fields))
-    for each in batches:
-        collector.add(each)
-    return collector.finish()
+def collected(
+    *batches: RecordBatch, bad_records: BadRecords | None = None, **fields: Any
+) -> Records:
+    with (
+        TemporaryDirectory() as folder,
+        RecordCollector(
+            message_of(FIRST, SECOND, **fields),
+            directory=Path(folder),
+            bad_records=bad_records,
+        ) as collector,
+    ):
+        for each in batches:
+            collector.add(each)
+        return collector.finish()
 
 
 def failure_of(*batches: RecordBatch, **fields: Any) -> StreamError:

@@ -1,6 +1,6 @@
 """Waiting for the control message that announces the stream of a deployment."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self
@@ -30,6 +30,7 @@ class AnnouncementReader:
         self._assigned: set[int] = set()
         self._look_again_at = monotonic()
         self._last_obstacle = ""
+        self.announced_at: datetime | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -44,6 +45,8 @@ class AnnouncementReader:
 
     def poll(self, seconds: float) -> ControlMessage | None:
         """Return the next valid message for the deployment, None if none came in time.
+
+        `announced_at` is then when it was written.
 
         A control topic that is not there yet, and a broker that is away, are waited for.
         """
@@ -108,5 +111,6 @@ class AnnouncementReader:
             return None
         if announced.deployment_id != self._deployment_id:
             return None
+        self.announced_at = datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)
         logger.info("the stream is announced", record=coordinates, topic=announced.topic)
         return announced

@@ -6,20 +6,28 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from trainer.dataset import Dataset
 from trainer.split import Indices
+
+Gather = Callable[[Any], Any]
 
 STEPS_PER_EXECUTION = (32, 16, 4)
 
 
 class BatchSource:
-    """Draws batches by index, so that nothing is copied or decoded again in an epoch."""
+    """Draws batches by index, so that nothing is copied or decoded again in an epoch.
 
-    def __init__(self, dataset: Dataset) -> None:
-        with tf.device("CPU:0"):
-            self._features = tf.constant(np.asarray(dataset.features))
-            self._labels = tf.constant(np.asarray(dataset.labels))
+    Arrays of more than `memory_bytes` are left where they are, in a mapped file, and each
+    batch is copied from there; null: none are. The batches are the same.
+    """
+
+    def __init__(self, dataset: Dataset, *, memory_bytes: int | None = None) -> None:
+        is_held = memory_bytes is None or dataset.size_bytes <= memory_bytes
+        gather = _gather_in_memory if is_held else _gather_mapped
+        self._features = gather(dataset.features)
+        self._labels = gather(dataset.labels)
 
     def batches(
         self, part: Indices, *, size: int, order: "EpochOrder | None" = None
@@ -27,17 +35,13 @@ class BatchSource:
         """Return pairs of features and labels, in an order of their own if there is one."""
 
         def pair(rows: Any) -> Any:
-            return tf.gather(self._features, rows), tf.gather(self._labels, rows)
+            return self._features(rows), self._labels(rows)
 
         return _dataset(part, pair, size=size, order=order)
 
     def feature_batches(self, part: Indices, *, size: int) -> Any:
         """Return features alone, in order."""
-
-        def features(rows: Any) -> Any:
-            return tf.gather(self._features, rows)
-
-        return _dataset(part, features, size=size)
+        return _dataset(part, self._features, size=size)
 
 
 class EpochOrder(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
@@ -59,6 +63,26 @@ class EpochOrder(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has n
         self.rows.assign(generator.permutation(self._part))
 
 
+def _gather_in_memory(array: NDArray[Any]) -> Gather:
+    with tf.device("CPU:0"):
+        held = tf.constant(np.asarray(array))
+    return lambda rows: tf.gather(held, rows)
+
+
+def _gather_mapped(array: NDArray[Any]) -> Gather:
+    dtype = tf.as_dtype(array.dtype)
+
+    def copy(rows: NDArray[np.int64]) -> NDArray[Any]:
+        return np.asarray(array[rows])
+
+    def gather(rows: Any) -> Any:
+        batch = tf.numpy_function(copy, [rows], dtype)
+        batch.set_shape((None, *array.shape[1:]))
+        return batch
+
+    return gather
+
+
 def steps_of(count: int, size: int) -> int:
     """Return the number of batches of `count` records; the last may be smaller."""
     return -(-count // size)
@@ -71,7 +95,7 @@ def steps_per_execution(steps: int) -> int:
 
 def _dataset(
     part: Indices,
-    gather: Callable[[Any], Any],
+    gather: Gather,
     *,
     size: int,
     order: EpochOrder | None = None,

@@ -6,7 +6,7 @@ from tempfile import gettempdir
 from pydantic import Field, field_validator
 
 from kafkaml.config import EnvironmentSettings
-from kafkaml.schemas.deployments import memory_bytes
+from kafkaml.schemas.deployments import Resources, memory_bytes
 
 
 class TrainerSettings(EnvironmentSettings):
@@ -27,6 +27,12 @@ class TrainerSettings(EnvironmentSettings):
     check_memory: str = Field(
         default="4Gi", description="that building a model may use when it is checked"
     )
+    standby_descriptor: int | None = Field(
+        default=None,
+        ge=3,
+        description="an open file: the line to a process that has imported TensorFlow and "
+        "waits to be forked; null: each model's process imports it anew",
+    )
     work_directory: Path = Field(
         default_factory=lambda: Path(gettempdir()),
         description="where an attempt makes its own folder, and removes it at the end",
@@ -39,13 +45,31 @@ class TrainerSettings(EnvironmentSettings):
         "checkpoint may have a quarter of it; null: as many as its disk takes",
     )
 
+    data_memory: str | None = Field(
+        default=None,
+        description="what decoded records may take of a model's memory, such as '256Mi': "
+        "more than that stays in a file; null: a quarter of resources.memory",
+    )
+
+    def data_memory_bytes(self, resources: Resources) -> int:
+        """Return the bytes up to which records are held in memory for a fit."""
+        if self.data_memory is not None:
+            return memory_bytes(self.data_memory)
+        return memory_bytes(resources.memory) // 4
+
+    @property
+    def max_record_bytes(self) -> int | None:
+        """What records may have beside the model and two checkpoints."""
+        return None if self.temporary_bytes is None else self.temporary_bytes // 2
+
     @property
     def max_checkpoint_bytes(self) -> int | None:
         """What a checkpoint may have beside records, model and the one that is read."""
         return None if self.temporary_bytes is None else self.temporary_bytes // 4
 
-    @field_validator("check_memory")
+    @field_validator("check_memory", "data_memory")
     @classmethod
-    def _check_memory(cls, value: str) -> str:
-        memory_bytes(value)
+    def _check_memory(cls, value: str | None) -> str | None:
+        if value is not None:
+            memory_bytes(value)
         return value

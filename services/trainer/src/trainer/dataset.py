@@ -4,6 +4,7 @@ The trainer writes them, the child maps them into memory.
 """
 
 from dataclasses import dataclass, field
+from mmap import mmap
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,7 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kafkaml.schemas.trainings import SplitCounts
+from trainer.array_file import disk_errors
 from trainer.split import Indices, Split
+
+FEATURES_FILE = "features.npy"
+LABELS_FILE = "labels.npy"
+FOLDS_FILE = "folds.npy"
+PARTS = ("training", "validation", "test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,11 @@ class Dataset:
         return len(self.parts.training) - largest
 
     @property
+    def size_bytes(self) -> int:
+        """What features and labels take in memory."""
+        return self.features.nbytes + self.labels.nbytes
+
+    @property
     def counts(self) -> SplitCounts:
         return SplitCounts(
             training=len(self.parts.training),
@@ -43,27 +55,36 @@ class Dataset:
         )
 
     def save(self, directory: Path) -> None:
-        """Write one file per array into a folder that exists."""
-        for name, array in self._arrays().items():
-            np.save(directory / f"{name}.npy", array, allow_pickle=False)
+        """Write one file per array into a folder that exists, unless it is there already.
+
+        Records that were collected there are.
+        """
+        with disk_errors(directory):
+            for name, array in self._arrays().items():
+                if not _is_in(array, directory / name):
+                    np.save(directory / name, array, allow_pickle=False)
 
     @classmethod
     def load(cls, directory: Path) -> Self:
         """Map the files that `save` wrote; nothing is read before it is used."""
 
         def mapped(name: str) -> NDArray[Any]:
-            path = directory / f"{name}.npy"
+            path = directory / name
             return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
 
-        parts = Split(mapped("training"), mapped("validation"), mapped("test"))
-        return cls(mapped("features"), mapped("labels"), parts, mapped("folds"))
+        parts = Split(*(mapped(f"{name}.npy") for name in PARTS))
+        return cls(mapped(FEATURES_FILE), mapped(LABELS_FILE), parts, mapped(FOLDS_FILE))
 
     def _arrays(self) -> dict[str, NDArray[Any] | Indices]:
         return {
-            "features": self.features,
-            "labels": self.labels,
-            "training": self.parts.training,
-            "validation": self.parts.validation,
-            "test": self.parts.test,
-            "folds": self.folds,
+            FEATURES_FILE: self.features,
+            LABELS_FILE: self.labels,
+            FOLDS_FILE: self.folds,
+            **{f"{name}.npy": getattr(self.parts, name) for name in PARTS},
         }
+
+
+def _is_in(array: NDArray[Any], path: Path) -> bool:
+    """Tell whether an array is the whole of a file that is mapped."""
+    base: object = array.base
+    return isinstance(base, mmap) and getattr(array, "filename", None) == path

@@ -11,6 +11,7 @@ from kafkaml.schemas.states import FailureReason
 from trainer.dataset import Dataset
 from trainer.exceptions import StreamError
 from trainer.label_counts import count_labels
+from trainer.split import Indices
 
 
 def check_demands(parameters: TrainingParameters, dataset: Dataset) -> None:
@@ -30,15 +31,16 @@ def check_demands(parameters: TrainingParameters, dataset: Dataset) -> None:
 
 
 def with_class_weights(
-    parameters: TrainingParameters, labels: NDArray[Any]
+    parameters: TrainingParameters, labels: NDArray[Any], training: Indices | None = None
 ) -> TrainingParameters:
     """Return the parameters with weights in place of `balanced`.
 
     A class with n of all N training records, which have k classes, weighs N / (k n).
+    `labels` has a row for each record; `training` are the rows that count, null: all.
     """
     if parameters.fit.class_weight != "balanced":
         return parameters
-    counts = count_labels(labels)
+    counts = count_labels(labels, training)
     if counts is None:
         raise _unmet(
             "fit.class_weight is 'balanced', but the labels are no classes: it needs "

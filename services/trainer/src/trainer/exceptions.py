@@ -9,6 +9,7 @@ TrainerError
     ├── OutOfMemoryError  the model needs more memory than it may use: 3
     ├── DivergedError     the loss is no longer a number: 3
     ├── DeadlineError     the training took too long: 3
+    ├── DiskError         there is no room for the records: 4
     └── StreamError       the announced records cannot be trained on: 4
 """
 
@@ -78,6 +79,15 @@ class DeadlineError(FailedError):
 
     def __init__(self, message: str) -> None:
         super().__init__(FailureReason.DEADLINE, message)
+
+
+class DiskError(FailedError):
+    """There is no room for the records in the work directory."""
+
+    exit_code = ExitCode.DATA
+
+    def __init__(self, message: str) -> None:
+        super().__init__(FailureReason.DISK, message)
 
 
 class StreamError(FailedError):

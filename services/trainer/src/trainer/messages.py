@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from kafkaml.schemas.attempts import EpochReport
 from kafkaml.schemas.deployments import TrainingParameters
 from kafkaml.schemas.fit import MixedPrecision
+from kafkaml.schemas.incremental import IncrementalOptions
 from kafkaml.schemas.models import ModelCheck
 from kafkaml.schemas.results import (
     ClassificationReport,
@@ -20,13 +21,14 @@ from kafkaml.schemas.results import (
 )
 from kafkaml.schemas.trainings import ConfusionMatrix, TrainingProgress
 
-LabelRule = Literal["classes", "outputs", "any"]
+LabelRule = Literal["classes", "probabilities", "outputs", "any"]
 Metrics = dict[str, float | None]
 
 MODEL_FILE = "model.keras"
 DATA_DIRECTORY = "data"
 CHECKPOINT_FILE = "training.checkpoint"
 RESUME_FILE = "resumed.checkpoint"
+IMPROVED_FILE = "improved.keras"
 MAX_MESSAGE_LENGTH = 5000
 
 
@@ -65,11 +67,42 @@ class Checkpointing(Message):
 
 
 class Train(Message):
-    """Train the model on the arrays in the data directory."""
+    """Train the model on the arrays in the data directory.
+
+    Arrays of more than `data_memory_bytes` are not loaded as a whole; null: all are.
+    """
 
     kind: Literal["train"] = "train"
     parameters: TrainingParameters
+    data_memory_bytes: int | None = None
     checkpointing: Checkpointing | None = None
+
+
+class TrainStream(Message):
+    """Train the model on updates that follow, until `EndStream`.
+
+    Of each update `validation_rate` is held back.
+    """
+
+    kind: Literal["train_stream"] = "train_stream"
+    parameters: TrainingParameters
+    options: IncrementalOptions
+    validation_rate: float = Field(gt=0, lt=1)
+    checkpointing: Checkpointing | None = None
+
+
+class Update(Message):
+    """The next records, as `update_files(number)`, and how far the stream is read then."""
+
+    kind: Literal["update"] = "update"
+    number: int = Field(ge=1)
+    positions: dict[int, int]
+
+
+class EndStream(Message):
+    """No update follows."""
+
+    kind: Literal["end_stream"] = "end_stream"
 
 
 class Ready(Message):
@@ -81,8 +114,9 @@ class Ready(Message):
 class Built(Message):
     """The source gave a usable model.
 
-    `labels` says what the loss takes as labels: numbers of `classes`, the shape of the
-    `outputs`, or `any` for a loss that is not Keras' own.
+    `labels` says what the loss takes as labels: numbers of `classes`, `probabilities` (or
+    zeros and ones) of the shape of the outputs, any numbers of the shape of the `outputs`,
+    or `any` for a loss that is not Keras' own.
     """
 
     kind: Literal["built"] = "built"
@@ -112,6 +146,31 @@ class CheckpointWritten(Message):
     steps: int = Field(ge=0)
 
 
+class StreamStarted(Message):
+    """The updates may follow, from where the stream was read to; null: from its start."""
+
+    kind: Literal["stream_started"] = "stream_started"
+    updates: int = Field(default=0, ge=0, description="done by an attempt before")
+    records: int = Field(default=0, ge=0)
+    held_back: int = Field(default=0, ge=0)
+    positions: dict[int, int] | None = None
+
+
+class UpdateDone(Message):
+    """The model was trained on an update; its files are gone."""
+
+    kind: Literal["update_done"] = "update_done"
+    number: int
+
+
+class Improved(Message):
+    """A better model is in `IMPROVED_FILE`; no other follows until it is taken away."""
+
+    kind: Literal["improved"] = "improved"
+    epoch: int = Field(ge=1)
+    values: Metrics
+
+
 class Trained(Message):
     """The model is trained and saved as `MODEL_FILE`."""
 
@@ -130,6 +189,17 @@ class Trained(Message):
     versions: dict[str, str]
 
 
+class StreamTrained(Message):
+    """The model was trained on all updates."""
+
+    kind: Literal["stream_trained"] = "stream_trained"
+    trained: Trained
+    updates: int = Field(ge=0)
+    records: int = Field(ge=0)
+    held_back: int = Field(ge=0)
+    improvements: int = Field(ge=0)
+
+
 class Failed(Message):
     """The model's code cannot go on."""
 
@@ -139,8 +209,25 @@ class Failed(Message):
     line: int | None = None
 
 
-Command = Build | Train
-Report = Ready | Built | FitProgressed | EpochDone | CheckpointWritten | Trained | Failed
+def update_files(number: int) -> tuple[str, str]:
+    """Return the names of the features and the labels of an update, in its directory."""
+    return f"update-{number}.features.npy", f"update-{number}.labels.npy"
+
+
+Command = Build | Train | TrainStream | Update | EndStream
+Report = (
+    Ready
+    | Built
+    | FitProgressed
+    | EpochDone
+    | CheckpointWritten
+    | Trained
+    | StreamStarted
+    | UpdateDone
+    | Improved
+    | StreamTrained
+    | Failed
+)
 
 COMMANDS: TypeAdapter[Command] = TypeAdapter(
     Annotated[Command, Field(discriminator="kind")]

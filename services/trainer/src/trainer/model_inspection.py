@@ -50,7 +50,10 @@ def label_rule(loss: Any) -> LabelRule:
     is_of_keras = type(known).__module__.startswith("keras.") or (
         getattr(known, "__module__", "") or ""
     ).startswith("keras.")
-    return "outputs" if known is not None and is_of_keras else "any"
+    if known is None or not is_of_keras:
+        return "any"
+    is_crossentropy = "crossentropy" in name.lower().replace("_", "")
+    return "probabilities" if is_crossentropy else "outputs"
 
 
 def _output_shapes(

@@ -10,9 +10,9 @@ from kafkaml.profiles import DataProfile
 from kafkaml.schemas.attempts import ResultReport
 from kafkaml.schemas.fit import ClassWeights
 from kafkaml.schemas.trainings import ConfusionMatrix, Timings, TrainingResult
-from trainer.dataset import Dataset
 from trainer.exceptions import ModelCodeError
 from trainer.messages import MODEL_FILE, Trained
+from trainer.preparation import Prepared
 from trainer.profile import add_profile, profile_of
 from trainer.report import Reporter
 
@@ -31,7 +31,7 @@ class Outcome:
 def outcome_of(
     trained: Trained,
     *,
-    dataset: Dataset,
+    prepared: Prepared,
     announced: ControlMessage,
     timings: Timings,
     class_weight: ClassWeights | None,
@@ -40,6 +40,7 @@ def outcome_of(
 
     `class_weight` is what `balanced` came to, if that was asked for.
     """
+    dataset = prepared.dataset
     profile = profile_of(dataset)
     result = TrainingResult(
         training=trained.training,
@@ -56,6 +57,8 @@ def outcome_of(
         no_report=trained.no_report,
         cross_validation=trained.cross_validation,
         label_counts=profile.classes,
+        skipped=prepared.records.skipped,
+        warnings=prepared.warnings,
     )
     return Outcome(result, trained.confusion_matrix, profile)
 

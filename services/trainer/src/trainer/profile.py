@@ -31,7 +31,7 @@ def profile_of(dataset: Dataset, *, max_values: int = MAX_VALUES) -> DataProfile
     most = max(1, max_values // max(1, int(np.prod(shape))))
     rows = _spread(training, at_most=min(MAX_RECORDS, most))
     features, labels = _flat(dataset.features[rows]), _flat(dataset.labels[rows])
-    classes = count_labels(dataset.labels[training])
+    classes = count_labels(dataset.labels, training)
     return DataProfile(
         records=len(training),
         profiled=len(rows),

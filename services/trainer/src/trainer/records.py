@@ -4,21 +4,31 @@ The order is that of the ranges in the control message, within one that of the o
 the same message gives the same arrays, however Kafka delivered the records.
 """
 
+import shutil
 from bisect import bisect_right
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kafkaml.control import ControlMessage, TopicRange
 from kafkaml.exceptions import FormatError
-from kafkaml.records import Codec, Decoded, RecordFormat, record_format
+from kafkaml.records import Decoded, RecordFormat, record_format
+from kafkaml.schemas.deployments import BadRecords
+from kafkaml.schemas.results import SkippedRecords
 from kafkaml.schemas.states import FailureReason
-from trainer.exceptions import StreamError
+from trainer.array_file import ArrayFile
+from trainer.bad_records import BadRecordLog
+from trainer.dataset import FEATURES_FILE, LABELS_FILE
+from trainer.exceptions import DiskError, StreamError
 from trainer.stream import RecordBatch
 
 Array = NDArray[Any]
+
+OFFSETS_FILE = "offsets.npy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +36,17 @@ class Records:
     """All records of a stream, decoded once, and where each was in Kafka.
 
     `features` has shape `(records, *shape of a record)`, `labels` `(records, *shape of a
-    label)`. `sources` holds each range with the row that its first record has.
+    label)`. `sources` holds each range with the row that its first record has. Without a
+    finite value are `not_finite` records, the first of them in row `first_not_finite`.
     """
 
     features: Array
     labels: Array
     offsets: NDArray[np.int64]
     sources: tuple[tuple[int, TopicRange], ...]
+    skipped: SkippedRecords | None = None
+    not_finite: int = 0
+    first_not_finite: int = 0
 
     def coordinates(self, row: int) -> str:
         """Return `topic:partition:offset` of the record in this row."""
@@ -42,72 +56,150 @@ class Records:
 
 
 class RecordCollector:
-    """Decodes batches as they come; any bad record ends in a StreamError that names it."""
+    """Decodes batches as they come and writes them to files, so that memory stays small.
 
-    def __init__(self, announced: ControlMessage) -> None:
+    The files are in a folder that exists, and may have `max_bytes` together. What is wrong
+    with the records ends in a StreamError, a full disk in a DiskError.
+    """
+
+    def __init__(
+        self,
+        announced: ControlMessage,
+        *,
+        directory: Path,
+        bad_records: BadRecords | None = None,
+        max_bytes: int | None = None,
+    ) -> None:
         self._format = _format_of(announced)
         self._expected = announced.total_msg
-        self._features: list[Array] = []
-        self._labels: list[Array] = []
-        self._offsets: list[list[int]] = []
+        self._directory = directory
+        self._max_bytes = max_bytes
+        self._bad = BadRecordLog(
+            bad_records or BadRecords(), at_most=sum(len(each) for each in announced.ranges)
+        )
+        self._features = ArrayFile(directory / FEATURES_FILE)
+        self._labels = ArrayFile(directory / LABELS_FILE)
+        self._offsets = ArrayFile(directory / OFFSETS_FILE)
+        self._files = (self._features, self._labels, self._offsets)
         self._sources: list[tuple[int, TopicRange]] = []
-        self._count = 0
+        self._read = 0
+        self._not_finite: list[int] = []  # how many, and the row of the first
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for file in self._files:
+            file.close()
 
     def add(self, batch: RecordBatch) -> None:
         """Decode and keep the records of a batch."""
         if not self._sources or self._sources[-1][1] != batch.source:
-            self._sources.append((self._count, batch.source))
+            self._sources.append((self._features.count, batch.source))
         if not batch.offsets:
             return
-        self._features.append(self._decode(self._format.features, batch, batch.values))
-        self._labels.append(
-            self._decode(self._format.labels, batch, self._label_part(batch))
+        self._read += len(batch.offsets)
+        features = self._format.features.decode(batch.values)
+        labels = self._format.labels.decode(
+            batch.values if self._format.labels_in_value else batch.keys
         )
-        self._offsets.append(batch.offsets)
-        self._count += len(batch.offsets)
-        self._check_shape(self._features, batch, "the record")
-        self._check_shape(self._labels, batch, "the label")
+        reasons = self._reasons(features, labels, batch)
+        offsets = np.asarray(batch.offsets, np.int64)
+        if not reasons:
+            self._keep(features.array, labels.array, offsets)
+            return
+        self._bad.add(batch, reasons)
+        good = np.ones(len(batch.offsets), np.bool_)
+        good[list(reasons)] = False
+        if good.any():
+            self._keep(
+                features.array[good[features.good]],
+                labels.array[good[labels.good]],
+                offsets[good],
+            )
 
     def finish(self) -> Records:
         """Return everything that was added; raise StreamError if that is not enough."""
-        if self._expected is not None and self._count != self._expected:
-            raise _wrong_count(self._count, self._expected)
-        if not self._count:
+        if self._expected is not None and self._read != self._expected:
+            raise _wrong_count(self._read, self._expected)
+        skipped = self._bad.summary(self._read)
+        if not self._features.count:
             raise StreamError(
-                FailureReason.DATA_SHORT,
-                "the announced ranges hold no records (any more): send them again",
+                FailureReason.BAD_STREAM if skipped else FailureReason.DATA_SHORT,
+                "all of the records are bad: is input_config that of the stream?"
+                if skipped
+                else "the announced ranges hold no records (any more): send them again",
             )
+        features, labels, offsets = (file.finish() for file in self._files)
+        count, first = self._not_finite or (0, 0)
         return Records(
-            np.concatenate(self._features),
-            np.concatenate(self._labels),
-            np.concatenate([np.asarray(each, np.int64) for each in self._offsets]),
-            tuple(self._sources),
+            features, labels, offsets, tuple(self._sources), skipped, count, first
         )
 
-    def _label_part(self, batch: RecordBatch) -> list[bytes | None]:
-        if self._format.labels_in_value:
-            return batch.values
-        for offset, key in zip(batch.offsets, batch.keys, strict=True):
-            if key is None:
-                raise _bad_record(batch, offset, "it has no label, its key is null")
-        return batch.keys
+    def _reasons(
+        self, features: Decoded, labels: Decoded, batch: RecordBatch
+    ) -> dict[int, str]:
+        """Return what is wrong, by place in the batch."""
+        reasons: dict[int, str] = {}
+        for decoded, file, what in (
+            (features, self._features, "the record"),
+            (labels, self._labels, "the label"),
+        ):
+            shape = decoded.array.shape[1:]
+            if file.shape not in {None, shape} and len(decoded.good):
+                reason = f"{what} has shape {shape}, those before have {file.shape}"
+                reasons.update((int(place), reason) for place in decoded.good)
+            reasons.update((bad.index, bad.reason) for bad in decoded.bad)
+        if labels.bad and not self._format.labels_in_value:
+            for bad in labels.bad:
+                if batch.keys[bad.index] is None:
+                    reasons[bad.index] = "it has no label, its key is null"
+        return reasons
 
-    def _decode(
-        self, codec: Codec, batch: RecordBatch, content: list[bytes | None]
-    ) -> Array:
-        decoded: Decoded = codec.decode(content)
-        if decoded.bad:
-            first = decoded.bad[0]
-            more = len(decoded.bad) - 1
-            others = f" ({more} more of {len(content)} are bad, too)" if more else ""
-            raise _bad_record(batch, batch.offsets[first.index], first.reason + others)
-        return decoded.array
+    def _keep(self, features: Array, labels: Array, offsets: Array) -> None:
+        self._look_for_numbers(features)
+        self._features.append(features)
+        self._labels.append(labels)
+        self._offsets.append(offsets)
+        self._check_room()
 
-    def _check_shape(self, arrays: list[Array], batch: RecordBatch, what: str) -> None:
-        usual, shape = arrays[0].shape[1:], arrays[-1].shape[1:]
-        if shape != usual:
-            reason = f"{what} has shape {shape}, those before have {usual}"
-            raise _bad_record(batch, batch.offsets[0], reason)
+    def _look_for_numbers(self, features: Array) -> None:
+        """Count the records with a value that is not finite: a model may take them."""
+        if features.dtype.kind != "f":
+            return
+        with np.errstate(all="ignore"):
+            if np.isfinite(features.sum()):  # NaN and infinity outlast a sum
+                return
+        flat = features.reshape(len(features), -1)
+        found = np.flatnonzero(~np.isfinite(flat).all(axis=1))
+        if len(found):
+            count, first = self._not_finite or (0, self._features.count + int(found[0]))
+            self._not_finite = [count + len(found), first]
+
+    def _check_room(self) -> None:
+        """Raise DiskError when it is plain that the records are too many."""
+        row_bytes = sum(file.row_bytes for file in self._files)
+        count = max(self._features.count, self._expected or 0)
+        needed = row_bytes * count
+        room = row_bytes * self._features.count + shutil.disk_usage(self._directory).free
+        if self._max_bytes is not None:
+            room = min(room, self._max_bytes)
+        if needed > room:
+            raise DiskError(
+                f"{count} records of {row_bytes} bytes need {_mebibytes(needed)}, but "
+                f"{self._directory} has room for {_mebibytes(room)}: give the trainer's "
+                "work directory more (on Kubernetes KAFKA_ML_KUBERNETES_TEMPORARY_BYTES, "
+                "with Docker KAFKA_ML_DOCKER_TEMPORARY_BYTES), or send fewer records"
+            )
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:,.0f} MiB"
 
 
 def _format_of(announced: ControlMessage) -> RecordFormat:
@@ -115,14 +207,6 @@ def _format_of(announced: ControlMessage) -> RecordFormat:
         return record_format(announced.input_format, announced.input_config)
     except FormatError as e:
         raise StreamError(FailureReason.BAD_STREAM, str(e)) from e
-
-
-def _bad_record(batch: RecordBatch, offset: int, reason: str) -> StreamError:
-    source = batch.source
-    return StreamError(
-        FailureReason.BAD_STREAM,
-        f"record {source.topic}:{source.partition}:{offset}: {reason}",
-    )
 
 
 def _wrong_count(count: int, expected: int) -> StreamError:

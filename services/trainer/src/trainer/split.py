@@ -19,6 +19,10 @@ class Split:
     validation: Indices
     test: Indices
 
+    @property
+    def held_back(self) -> tuple[Indices, Indices]:
+        return self.validation, self.test
+
 
 def split(
     count: int,
@@ -82,7 +86,10 @@ def _by_label(labels: NDArray[Any], generator: np.random.Generator) -> Indices:
     if not count:
         return order
     rows = labels.reshape(count, -1)
-    _, groups = np.unique(rows, axis=0, return_inverse=True)
+    if rows.shape[1] == 1:  # the same groups, with a fraction of the memory
+        _, groups = np.unique(rows[:, 0], return_inverse=True)
+    else:
+        _, groups = np.unique(rows, axis=0, return_inverse=True)
     return order[np.argsort(groups.reshape(-1)[order], kind="stable")]
 
 

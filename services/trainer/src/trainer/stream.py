@@ -6,11 +6,19 @@ leave gaps, so the number of records does not tell.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from time import sleep
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    TIMESTAMP_LOG_APPEND_TIME,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 
 from kafkaml.control import TopicRange
 from kafkaml.schemas.states import FailureReason
@@ -19,6 +27,9 @@ from trainer.deadline import Deadline
 from trainer.exceptions import DeadlineError, StreamError
 
 BATCH_RECORDS = 1000
+BATCH_BYTES = 2**23
+FIRST_BATCH_RECORDS = 50
+QUEUE_KIBIBYTES = 2**14
 POLL_SECONDS = 0.1
 PAUSE_SECONDS = 0.25
 
@@ -37,23 +48,33 @@ _FORBIDDEN = {KafkaError.TOPIC_AUTHORIZATION_FAILED}
 
 @dataclass(frozen=True, slots=True)
 class RecordBatch:
-    """Some records of one range, by ascending offset."""
+    """Some records of one range, by ascending offset.
+
+    `logged_at` is when the broker itself wrote the first; None where producers say when.
+    """
 
     source: TopicRange
     offsets: list[int]
     keys: list[bytes | None]
     values: list[bytes | None]
+    logged_at: datetime | None = None
 
 
 class RangeReader:
-    """Reads ranges one after the other with one consumer."""
+    """Reads ranges one after the other with one consumer.
+
+    It holds `QUEUE_KIBIBYTES` and one batch of about `BATCH_BYTES` at a time.
+    """
 
     def __init__(
         self, *, kafka: dict[str, Any], patience_seconds: float, deadline: Deadline
     ) -> None:
-        self._consumer = Consumer(consumer_config(kafka, reset="error"), logger=LOGGER)
+        config = consumer_config(kafka, reset="error")
+        config["queued.max.messages.kbytes"] = QUEUE_KIBIBYTES
+        self._consumer = Consumer(config, logger=LOGGER)
         self._patience_seconds = patience_seconds
         self._deadline = deadline
+        self._batch_records = FIRST_BATCH_RECORDS
 
     def __enter__(self) -> Self:
         return self
@@ -82,7 +103,9 @@ class RangeReader:
             reached = _position_after(messages, position)
             if reached > position:
                 position, patience = reached, Deadline.after(self._patience_seconds)
-                yield _batch(wanted, messages)
+                batch = _batch(wanted, messages)
+                self._batch_records = _records_at_once(batch) or self._batch_records
+                yield batch
             if messages:
                 log_ended = messages[-1].error() is not None
             if log_ended and position < wanted.end and patience.passed:
@@ -91,15 +114,15 @@ class RangeReader:
 
     def _next_messages(self, wanted: TopicRange, position: int) -> list[Message]:
         """Return records and ends of the log; raise what waiting cannot help."""
-        limit = min(BATCH_RECORDS, wanted.end - position)
-        messages: list[Message] = []
-        for message in self._consumer.consume(limit, POLL_SECONDS):
-            error = message.error()
-            if error is None or error.code() == _END_OF_LOG:
-                messages.append(message)
-            else:
-                self._raise_if_lasting(error, wanted)
-        return messages
+        limit = min(self._batch_records, wanted.end - position)
+        messages: list[Message] = self._consumer.consume(limit, POLL_SECONDS)
+        errors = [each for each in map(Message.error, messages) if each is not None]
+        others = [each for each in errors if each.code() != _END_OF_LOG]
+        if not others:
+            return messages
+        for error in others:
+            self._raise_if_lasting(error, wanted)
+        return [each for each in messages if _is_record_or_end(each)]
 
     def _await_whole(self, wanted: TopicRange) -> None:
         """Return once the log holds the range."""
@@ -168,15 +191,40 @@ def _position_after(messages: list[Message], position: int) -> int:
 
 
 def _batch(source: TopicRange, messages: list[Message]) -> RecordBatch:
-    records = [
-        each for each in messages if each.error() is None and each.offset() < source.end
-    ]
+    ends = [each for each in map(Message.error, messages) if each is not None]
+    if ends or messages[-1].offset() >= source.end:
+        messages = [
+            each for each in messages if each.error() is None and each.offset() < source.end
+        ]
     return RecordBatch(
         source,
-        [each.offset() for each in records],
-        [each.key() for each in records],
-        [each.value() for each in records],
+        list(map(Message.offset, messages)),
+        list(map(Message.key, messages)),
+        list(map(Message.value, messages)),
+        _logged_at(messages[0]) if messages else None,
     )
+
+
+def _is_record_or_end(message: Message) -> bool:
+    error = message.error()
+    return error is None or error.code() == _END_OF_LOG
+
+
+def _logged_at(message: Message) -> datetime | None:
+    kind, milliseconds = message.timestamp()
+    if kind != TIMESTAMP_LOG_APPEND_TIME:
+        return None
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _records_at_once(batch: RecordBatch) -> int:
+    """Return how many records like these are to be asked for at once; 0 if none is there.
+
+    Large ones are asked for in small numbers, so that a batch stays small in bytes.
+    """
+    count = len(batch.values)
+    size = max(1, sum(map(len, filter(None, batch.values))))
+    return count and max(1, min(BATCH_RECORDS, BATCH_BYTES * count // size))
 
 
 def _expired(wanted: TopicRange, low: int) -> StreamError:

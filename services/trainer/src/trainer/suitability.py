@@ -1,5 +1,6 @@
 """Whether records and labels fit a model, told before anything is trained."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 
 from kafkaml.schemas.models import ModelCheck
 from kafkaml.schemas.states import FailureReason
+from trainer.chunks import chunks_of
 from trainer.exceptions import ModelCodeError, StreamError
 from trainer.messages import LabelRule
 from trainer.records import Records
@@ -26,8 +28,10 @@ def check_suitability(records: Records, model: ModelCheck, rule: LabelRule) -> N
     outputs = tuple(model.output_shapes[0])
     if rule == "classes":
         _check_classes(records, outputs)
-    elif rule == "outputs":
-        _check_outputs(records, outputs)
+    elif rule != "any":
+        _check_outputs(records, outputs, are_probabilities=rule == "probabilities")
+    if rule in {"classes", "probabilities"}:
+        _check_several_classes(records)
 
 
 def _check_features(records: Records, wanted: Shape) -> None:
@@ -55,19 +59,17 @@ def _check_classes(records: Records, outputs: Shape) -> None:
 
 
 def _check_class_range(records: Records, classes: int) -> None:
-    labels = records.labels.reshape(len(records.labels), -1)
-    good = (labels >= 0) & (labels < classes) & (labels == np.floor(labels))
-    bad_rows = np.flatnonzero(~good.all(axis=1))
-    if len(bad_rows):
-        row = int(bad_rows[0])
-        value = labels[row][~good[row]][0]
-        raise _unsuitable(
-            f"record {records.coordinates(row)}: its label is {value}, but the model has "
-            f"{classes} outputs and so the classes 0 to {classes - 1}"
-        )
+    def is_class(labels: NDArray[Any]) -> Any:
+        return (labels >= 0) & (labels < classes) & (labels == np.floor(labels))
+
+    _check_values(
+        records,
+        is_class,
+        f"but the model has {classes} outputs and so the classes 0 to {classes - 1}",
+    )
 
 
-def _check_outputs(records: Records, outputs: Shape) -> None:
+def _check_outputs(records: Records, outputs: Shape, *, are_probabilities: bool) -> None:
     """Check for labels of the shape of the output; one number may be a scalar."""
     shape = records.labels.shape[1:]
     if not _fits(shape, outputs) and not (outputs == (1,) and shape == ()):
@@ -77,15 +79,44 @@ def _check_outputs(records: Records, outputs: Shape) -> None:
         )
     if records.labels.dtype.kind not in "biuf":
         raise _unsuitable("the labels are texts, but the model's loss takes numbers")
-    _check_finite(records)
+    _check_values(records, np.isfinite, "not a finite number")
+    if are_probabilities:
+        _check_values(
+            records,
+            lambda labels: (labels >= 0) & (labels <= 1),
+            "but the model's loss takes 0, 1 or what is between them",
+        )
 
 
-def _check_finite(records: Records) -> None:
-    rows: NDArray[Any] = records.labels.reshape(len(records.labels), -1)
-    bad_rows = np.flatnonzero(~np.isfinite(rows).all(axis=1))
-    if len(bad_rows):
-        where = records.coordinates(int(bad_rows[0]))
-        raise _unsuitable(f"record {where}: its label is not a finite number")
+def _check_values(
+    records: Records,
+    is_good: Callable[[NDArray[Any]], Any],
+    what_is_wrong: str,
+) -> None:
+    """Name the first record with a label that is not good."""
+    for first, chunk in chunks_of(records.labels):
+        labels = chunk.reshape(len(chunk), -1)
+        good = is_good(labels)
+        bad_rows = np.flatnonzero(~good.all(axis=1))
+        if len(bad_rows):
+            row = int(bad_rows[0])
+            value = labels[row][~good[row]][0]
+            raise _unsuitable(
+                f"record {records.coordinates(first + row)}: its label is {value}, "
+                f"{what_is_wrong}"
+            )
+
+
+def _check_several_classes(records: Records) -> None:
+    """Refuse records that are all of one class: a classifier learns nothing from them."""
+    usual = np.asarray(records.labels[:1])
+    if any((chunk != usual).any() for _, chunk in chunks_of(records.labels)):
+        return
+    label = usual.item() if usual.size == 1 else usual[0].tolist()
+    raise _unsuitable(
+        f"all of the {len(records.labels)} records have the label {label!s:.100}: a "
+        "classifier learns nothing from one class; send records of the others, too"
+    )
 
 
 def _fits(shape: tuple[int, ...], wanted: Shape) -> bool:

@@ -26,11 +26,15 @@ def train_model(
     parameters: TrainingParameters,
     *,
     send: Send,
+    data_memory_bytes: int | None = None,
     checkpointing: Checkpointing | None = None,
 ) -> Trained:
-    """Fit, evaluate and save a model; raise FailedError if the fit cannot go on."""
+    """Fit, evaluate and save a model; raise FailedError if the fit cannot go on.
+
+    Records of more than `data_memory_bytes` stay in their file; null: none do.
+    """
     dataset = Dataset.load(Path(DATA_DIRECTORY))
-    source = BatchSource(dataset)
+    source = BatchSource(dataset, memory_bytes=data_memory_bytes)
     started = monotonic()
     size = parameters.batch_size
     steps = steps_of(len(dataset.parts.training), size)

@@ -1,19 +1,13 @@
 """One attempt of one training, from the order to the accepted result."""
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import structlog
-from numpy.typing import NDArray
 
 from kafkaml.control import ControlMessage
 from kafkaml.schemas.attempts import EpochReport, TrainingOrder
 from kafkaml.schemas.fit import ClassWeights
-from kafkaml.schemas.states import FailureReason
 from kafkaml.schemas.trainings import Timings, TrainingProgress
 from trainer.announcement import AnnouncementReader
 from trainer.background_reporter import BackgroundReporter
@@ -21,18 +15,14 @@ from trainer.checkpoint_transfer import CheckpointSender, fetch_checkpoint
 from trainer.config import TrainerSettings
 from trainer.dataset import Dataset
 from trainer.deadline import Deadline
-from trainer.demands import check_demands, with_class_weights
-from trainer.exceptions import StreamError
+from trainer.exceptions import DivergedError
 from trainer.fit_identity import fit_identity
 from trainer.messages import DATA_DIRECTORY, Built, Checkpointing, Train, Trained
 from trainer.model_process import ModelProcess
 from trainer.outcome import Outcome, outcome_of
-from trainer.records import RecordCollector, Records
+from trainer.preparation import Announcement, Preparation, Prepared
 from trainer.report import Reporter
-from trainer.split import Indices, Split, fold_numbers, split
 from trainer.stopwatch import Stopwatch
-from trainer.stream import RangeReader
-from trainer.suitability import check_suitability
 
 POLL_SECONDS = 0.5
 
@@ -76,19 +66,20 @@ class TrainingAttempt:
         self._stopwatch.mark("announced")
         deadline = Deadline.after(self._parameters.deadline_seconds)
         self._reporter.progress("training")
-        dataset = self._prepare(announced, built, deadline)
+        prepared = self._prepare(announced, built, deadline)
         self._stopwatch.mark("read")
-        trained = self._fit(self._checkpointing(announced, dataset), deadline)
+        checkpointing = self._checkpointing(announced.message, prepared.dataset)
+        trained = self._fit(checkpointing, prepared, deadline)
         self._stopwatch.mark("trained")
         return outcome_of(
             trained,
-            dataset=dataset,
-            announced=announced,
+            prepared=prepared,
+            announced=announced.message,
             timings=self._timings(trained),
             class_weight=self._balanced_weights(),
         )
 
-    def _await_announcement(self) -> ControlMessage:
+    def _await_announcement(self) -> Announcement:
         order = self._order
         logger.info("waiting for the stream", control_topic=order.control_topic)
         with AnnouncementReader(
@@ -99,77 +90,24 @@ class TrainingAttempt:
         ) as reader:
             while True:
                 self._process.raise_if_lost()
-                announced = reader.poll(POLL_SECONDS)
-                if announced is not None:
-                    return announced
+                message = reader.poll(POLL_SECONDS)
+                if message is not None and reader.announced_at is not None:
+                    return Announcement(message, reader.announced_at)
 
     def _prepare(
-        self, announced: ControlMessage, built: Built, deadline: Deadline
-    ) -> Dataset:
+        self, announced: Announcement, built: Built, deadline: Deadline
+    ) -> Prepared:
         """Read, check, split and save the records for the model's process."""
-        records = self._read(announced, deadline)
-        logger.info("the stream is read", records=len(records.features))
-        check_suitability(records, built.check, built.labels)
-        parts = self._split(records, announced)
-        folds = self._folds(records.labels[parts.training])
-        dataset = Dataset(records.features, records.labels, parts, folds)
-        check_demands(self._parameters, dataset)
-        self._parameters = with_class_weights(
-            self._parameters, records.labels[parts.training]
+        preparation = Preparation(
+            parameters=self._parameters,
+            kafka=self._kafka,
+            settings=self._settings,
+            directory=self._data_directory,
+            deadline=deadline,
         )
-        dataset.save(self._data_directory)
-        return Dataset.load(self._data_directory)  # the arrays themselves are let go
-
-    def _read(self, announced: ControlMessage, deadline: Deadline) -> Records:
-        if not announced.ranges:
-            raise StreamError(
-                FailureReason.BAD_STREAM,
-                f"the topic {announced.topic!r} was announced without ranges: a training "
-                "needs them, as topic:partition:start:end",
-            )
-        collector = RecordCollector(announced)
-        with (
-            _paused_garbage_collection(),
-            RangeReader(
-                kafka=self._kafka,
-                patience_seconds=self._settings.data_patience_seconds,
-                deadline=deadline,
-            ) as reader,
-        ):
-            for wanted in announced.ranges:
-                for batch in reader.read(wanted):
-                    collector.add(batch)
-        return collector.finish()
-
-    def _split(self, records: Records, announced: ControlMessage) -> Split:
-        """Split by the deployment's rates where it has them, else by the stream's."""
-        wanted = self._parameters
-        validation = _either(wanted.validation_rate, announced.validation_rate)
-        test = _either(wanted.test_rate, announced.test_rate)
-        count = len(records.features)
-        parts = split(
-            count,
-            records.labels,
-            validation_rate=validation,
-            test_rate=test,
-            strategy=wanted.split,
-            seed=wanted.seed,
-        )
-        if not len(parts.training):
-            raise StreamError(
-                FailureReason.BAD_STREAM,
-                f"{count} records with validation_rate {validation:g} and test_rate "
-                f"{test:g} leave none to train on: send more, or lower the rates",
-            )
-        return parts
-
-    def _folds(self, labels: NDArray[Any]) -> Indices:
-        wanted = self._parameters
-        if wanted.folds is None:
-            return np.empty(0, np.int64)
-        return fold_numbers(
-            labels, folds=wanted.folds, strategy=wanted.split, seed=wanted.seed
-        )
+        prepared = preparation.prepare(announced, built)
+        self._parameters = prepared.parameters
+        return prepared
 
     def _checkpointing(
         self, announced: ControlMessage, dataset: Dataset
@@ -191,7 +129,17 @@ class TrainingAttempt:
             and fetch_checkpoint(self._directory, self._reporter),
         )
 
-    def _fit(self, checkpointing: Checkpointing | None, deadline: Deadline) -> Trained:
+    def _fit(
+        self, checkpointing: Checkpointing | None, prepared: Prepared, deadline: Deadline
+    ) -> Trained:
+        """Fit; what is odd about the records may be why a loss is no number any more."""
+        try:
+            return self._train(checkpointing, deadline)
+        except DivergedError as e:
+            raise DivergedError(" ".join([e.message, *prepared.warnings])) from e
+
+    def _train(self, checkpointing: Checkpointing | None, deadline: Deadline) -> Trained:
+        data_memory = self._settings.data_memory_bytes(self._parameters.resources)
         with (
             BackgroundReporter(self._reporter) as background,
             CheckpointSender(self._reporter, directory=self._directory) as sender,
@@ -206,7 +154,11 @@ class TrainingAttempt:
                 background.epoch(report)
 
             return self._process.train(
-                Train(parameters=self._parameters, checkpointing=checkpointing),
+                Train(
+                    parameters=self._parameters,
+                    data_memory_bytes=data_memory,
+                    checkpointing=checkpointing,
+                ),
                 deadline=deadline,
                 on_progress=report_progress,
                 on_epoch=report_epoch,
@@ -229,17 +181,3 @@ class TrainingAttempt:
             evaluate=trained.evaluate_seconds,
             total=watch.between("start", "trained"),
         )
-
-
-def _either(wanted: float | None, announced: float) -> float:
-    return announced if wanted is None else wanted
-
-
-@contextmanager
-def _paused_garbage_collection() -> Iterator[None]:
-    """Many small objects come and stay while records are collected; none is garbage."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()

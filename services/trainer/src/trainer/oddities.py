@@ -1,0 +1,59 @@
+"""What is odd about records, but no reason not to train on them: told with the result."""
+
+from kafkaml.schemas.deployments import TrainingParameters
+from trainer.dataset import Dataset
+from trainer.label_counts import count_labels
+from trainer.records import Records
+
+MAX_NAMED = 10
+
+
+def oddities_of(
+    dataset: Dataset, records: Records, parameters: TrainingParameters
+) -> list[str]:
+    """Return a sentence for each thing that a user would want to know."""
+    found = [
+        about_numbers(records),
+        about_batches(dataset, parameters),
+        about_classes(dataset),
+    ]
+    return [each for each in found if each is not None]
+
+
+def about_numbers(records: Records) -> str | None:
+    """Return which records hold NaN or infinity, which few models can take."""
+    if not records.not_finite:
+        return None
+    where = records.coordinates(records.first_not_finite)
+    return (
+        f"{records.not_finite} records hold NaN or infinite values, the first is {where}: "
+        "the model must replace them, or its loss is NaN"
+    )
+
+
+def about_batches(dataset: Dataset, parameters: TrainingParameters) -> str | None:
+    """Return that an epoch is a single step."""
+    count, size = len(dataset.parts.training), parameters.batch_size
+    if size <= count:
+        return None
+    return (
+        f"batch_size is {size}, but there are {count} training records: an epoch is a step"
+    )
+
+
+def about_classes(dataset: Dataset) -> str | None:
+    """Return the classes that only records beside the training part have."""
+    known = count_labels(dataset.labels, dataset.parts.training)
+    if known is None or len(dataset.parts.training) == len(dataset.labels):
+        return None
+    parts = [count_labels(dataset.labels, part) for part in dataset.parts.held_back]
+    others = sorted({int(label) for part in parts if part for label in part})
+    missing = [str(label) for label in others if str(label) not in known]
+    if not missing:
+        return None
+    more = "" if len(missing) <= MAX_NAMED else f" and {len(missing) - MAX_NAMED} more"
+    named = ", ".join(missing[:MAX_NAMED]) + more
+    return (
+        f"no training record has the class {named}, which records of other parts have: "
+        "use split 'stratified' or 'shuffled', or send more"
+    )
