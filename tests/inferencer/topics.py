@@ -65,6 +65,29 @@ class Topics:
         assert all(message.error() is None for message in messages)
         return sorted(messages, key=lambda each: (each.partition(), each.offset()))
 
+    def read_committed(
+        self, topic: str, count: int, *, seconds: float = 30
+    ) -> list[Message]:
+        """Return all records but those of aborted transactions, once there are `count`.
+
+        Waits a little longer for more that ought not to come.
+        """
+        deadline = time.monotonic() + seconds
+        consumer = self._consumer()
+        messages: list[Message] = []
+        try:
+            consumer.assign(
+                [TopicPartition(topic, each, 0) for each in self._partitions(topic)]
+            )
+            while len(messages) < count:
+                messages.extend(consumer.consume(count, 0.2))
+                assert time.monotonic() < deadline, f"{len(messages)} records"
+            messages.extend(consumer.consume(count, 0.5))
+        finally:
+            consumer.close()
+        assert all(message.error() is None for message in messages)
+        return messages
+
     def count(self, topic: str) -> int:
         consumer = self._consumer()
         try:

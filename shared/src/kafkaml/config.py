@@ -33,6 +33,10 @@ class KafkaSettings(EnvironmentSettings):
     kafka_ssl_ca_location: str | None = Field(
         default=None, description="PEM file with the certificates to trust"
     )
+    kafka_clusters: SecretStr | None = Field(
+        default=None,
+        description="other clusters that inferences may use: JSON, a name for each",
+    )
 
 
 class ClientSettings(EnvironmentSettings):

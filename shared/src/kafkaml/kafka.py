@@ -3,6 +3,7 @@
 import ssl
 from typing import Any
 
+from kafkaml.clusters import find_cluster
 from kafkaml.config import KafkaSettings
 
 
@@ -24,6 +25,16 @@ def librdkafka_config(settings: KafkaSettings) -> dict[str, Any]:
         config["sasl.username"] = settings.kafka_sasl_username
         config["sasl.password"] = settings.kafka_sasl_password.get_secret_value()
     return config
+
+
+def cluster_config(settings: KafkaSettings, name: str | None) -> dict[str, Any]:
+    """Return what a client of confluent-kafka needs to reach a cluster by its name.
+
+    None is the platform's own. Raise SettingsError if the settings do not describe it.
+    """
+    if name is None:
+        return librdkafka_config(settings)
+    return find_cluster(settings, name).to_librdkafka()
 
 
 def aiokafka_config(settings: KafkaSettings) -> dict[str, Any]:

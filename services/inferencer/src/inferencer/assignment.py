@@ -5,7 +5,7 @@ from typing import Any
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from inferencer.offsets import AnsweredOffsets, Partition
+from inferencer.guarantees import Offsets, Partition
 
 log = structlog.get_logger()
 
@@ -24,7 +24,7 @@ class Assignment:
         self,
         *,
         consumer: Consumer,
-        offsets: AnsweredOffsets,
+        offsets: Offsets,
         start: str,
     ) -> None:
         self._consumer = consumer

@@ -1,13 +1,23 @@
 """The two Kafka clients of a replica."""
 
 import logging
+import secrets
+from typing import Any
 
 from confluent_kafka import Consumer, Producer
 
 from inferencer.config import InferencerSettings
-from kafkaml.kafka import inference_group, librdkafka_config
+from inferencer.exceptions import ClusterUnknownError
+from kafkaml.exceptions import SettingsError
+from kafkaml.kafka import cluster_config, inference_group
+from kafkaml.schemas.attempts import InferenceOrder
 
 _log = logging.getLogger("librdkafka")
+
+# Of this process: two with the same one would fence each other for ever.
+TRANSACTIONAL_ID = secrets.token_hex(8)
+# How long the answers of others wait behind a replica that died within a transaction.
+TRANSACTION_MS = 10_000
 
 # The classic protocol is the default because with it a replica decides how soon others take
 # over. On Kafka 4.3 as it comes, a new replica has its partitions after 1.1 s (5.1 s with
@@ -16,15 +26,13 @@ _log = logging.getLogger("librdkafka")
 CLASSIC_GROUP = {
     "partition.assignment.strategy": "cooperative-sticky",
     "heartbeat.interval.ms": 1000,
-    "session.timeout.ms": 10_000,
 }
 
 
-def make_consumer(settings: InferencerSettings, *, inference_id: int) -> Consumer:
+def make_consumer(settings: InferencerSettings, order: InferenceOrder) -> Consumer:
     """Return a consumer of the inference's group; it commits nothing by itself."""
-    config = librdkafka_config(settings) | {
-        "client.id": f"kafkaml-inference-{inference_id}-{settings.replica}",
-        "group.id": inference_group(inference_id),
+    config = _common(settings, order, order.input_cluster) | {
+        "group.id": inference_group(order.inference_id),
         "group.protocol": settings.group_protocol,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
@@ -38,13 +46,30 @@ def make_consumer(settings: InferencerSettings, *, inference_id: int) -> Consume
     }
     if settings.group_protocol == "classic":
         config |= CLASSIC_GROUP
+        config |= {"session.timeout.ms": int(settings.session_seconds * 1000)}
     return Consumer(config, logger=_log)
 
 
-def make_producer(settings: InferencerSettings, *, inference_id: int) -> Producer:
+def make_producer(settings: InferencerSettings, order: InferenceOrder) -> Producer:
     """Return a producer whose records are kept once and in order, or reported."""
-    config = librdkafka_config(settings) | {
-        "client.id": f"kafkaml-inference-{inference_id}-{settings.replica}",
+    return Producer(_producer_config(settings, order), logger=_log)
+
+
+def make_transactional_producer(
+    settings: InferencerSettings, order: InferenceOrder
+) -> Producer:
+    """Return a producer that aborts what another one of this process left open."""
+    config = _producer_config(settings, order)
+    config |= {
+        "transactional.id": f"{config['client.id']}-{TRANSACTIONAL_ID}",
+        "transaction.timeout.ms": TRANSACTION_MS,
+        "message.timeout.ms": min(config["message.timeout.ms"], TRANSACTION_MS),
+    }
+    return Producer(config, logger=_log)
+
+
+def _producer_config(settings: InferencerSettings, order: InferenceOrder) -> dict[str, Any]:
+    return _common(settings, order, order.output_cluster) | {
         "enable.idempotence": True,
         "acks": "all",
         "partitioner": "murmur2_random",  # the one that Kafka's own clients use
@@ -55,4 +80,14 @@ def make_producer(settings: InferencerSettings, *, inference_id: int) -> Produce
         "topic.metadata.propagation.max.ms": 1000,
         "delivery.report.only.error": True,
     }
-    return Producer(config, logger=_log)
+
+
+def _common(
+    settings: InferencerSettings, order: InferenceOrder, cluster: str | None
+) -> dict[str, Any]:
+    try:
+        config = cluster_config(settings, cluster)
+    except SettingsError as e:
+        raise ClusterUnknownError(str(e)) from e
+    client_id = f"kafkaml-inference-{order.inference_id}-{settings.replica}"
+    return config | {"client.id": client_id}

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from kafkaml.config import KafkaSettings, LogSettings
+from kafkaml.schemas.engines import EngineChoice
 
 
 class InferencerSettings(KafkaSettings, LogSettings):
@@ -29,14 +30,28 @@ class InferencerSettings(KafkaSettings, LogSettings):
     delivery_seconds: float = Field(
         default=15.0, gt=0, le=120, description="how long Kafka may take to keep an answer"
     )
+    session_seconds: float = Field(
+        default=10.0,
+        ge=6,
+        le=300,
+        description="after how long without a sign of life others take over; classic only",
+    )
+    transaction_seconds: float = Field(
+        default=0.1,
+        ge=0,
+        le=5,
+        description="exactly once: how long a transaction takes batches under full load",
+    )
     group_protocol: Literal["consumer", "classic"] = Field(
         default="classic",
         description="`consumer` lets the brokers (Kafka 4.0 or newer) decide about timing",
     )
+    engine: EngineChoice = Field(
+        default=EngineChoice.AUTO,
+        description="what computes the predictions, where the inference leaves it open",
+    )
     intra_op_threads: int = Field(
-        default=0,
-        ge=0,
-        description="threads inside one TensorFlow operation; 0: one a core",
+        default=0, ge=0, description="threads inside one operation; 0: one a core"
     )
     inter_op_threads: int = Field(
         default=0, ge=0, description="TensorFlow operations at a time; 0: one a core"

@@ -11,18 +11,9 @@ from inferencer.dead_letters import DeadLetterWriter
 from inferencer.exceptions import DeliveryError, KafkaClientLostError
 from inferencer.metrics import Metrics
 from inferencer.record import Reply
+from inferencer.refusals import PERHAPS_REFUSALS, REFUSALS
 
 log = structlog.get_logger()
-
-# What is wrong with the record itself. Kafka refuses a whole request for one such record.
-REFUSALS = frozenset(
-    {
-        KafkaError.MSG_SIZE_TOO_LARGE,
-        KafkaError.INVALID_RECORD,
-        KafkaError.INVALID_TIMESTAMP,
-    }
-)
-PERHAPS_REFUSALS = REFUSALS | {KafkaError._INVALID_DIFFERENT_RECORD}  # noqa: SLF001 (public)
 
 Failure = tuple[Reply, Any]
 

@@ -6,7 +6,12 @@ InferencerError
 ├── UnusableOrderError      the order cannot be carried out; the text says what to do
 │   ├── ArtifactDataError       the model file is missing or damaged
 │   ├── ArtifactModelError      the model file is whole, but no model that can be served
+│   ├── ClusterUnknownError     the settings do not name a cluster of the order
 │   └── RecordFormatError       the records cannot become what the model takes
+├── EngineUnusableError     one engine cannot serve the model; another may
+│   ├── ExportMissingError      the training has no such export
+│   ├── ExportDamagedError      the export is not what it should be
+│   └── ExportUnequalError      the export gives other answers than Keras
 ├── PredictionError         the engine cannot answer these records
 ├── DeliveryError           Kafka did not keep every answer: nothing may be committed
 └── KafkaClientLostError    a Kafka client cannot go on; a new process can
@@ -50,6 +55,28 @@ class RecordFormatError(UnusableOrderError):
     """Format, configuration and model of the order do not fit together."""
 
     reason = FailureReason.BAD_STREAM
+
+
+class EngineUnusableError(InferencerError):
+    """One engine cannot serve the model; another may."""
+
+
+class ExportMissingError(EngineUnusableError):
+    """The training has no such export."""
+
+
+class ExportDamagedError(EngineUnusableError):
+    """The export lacks something, or holds what it should not."""
+
+
+class ExportUnequalError(EngineUnusableError):
+    """The export gives other answers than Keras, or not always the same."""
+
+
+class ClusterUnknownError(UnusableOrderError):
+    """The order names a cluster that the settings of this platform do not."""
+
+    reason = FailureReason.PLATFORM
 
 
 class PredictionError(InferencerError):

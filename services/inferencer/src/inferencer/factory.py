@@ -1,15 +1,24 @@
 """Builds a replica from its settings, its order and its engine."""
 
 from dataclasses import dataclass
+from functools import partial
+
+from confluent_kafka import Consumer
 
 from inferencer.answers import AnswerWriter
 from inferencer.assignment import Assignment
-from inferencer.clients import make_consumer, make_producer
+from inferencer.clients import (
+    make_consumer,
+    make_producer,
+    make_transactional_producer,
+)
 from inferencer.codecs import codec_of
 from inferencer.config import InferencerSettings
 from inferencer.dead_letters import DeadLetterWriter
 from inferencer.delivery import Delivery
 from inferencer.engines.base import Engine
+from inferencer.exactly_once import ExactlyOnce
+from inferencer.guarantees import Offsets, ReplyDelivery
 from inferencer.health import Health
 from inferencer.metrics import Metrics
 from inferencer.offsets import AnsweredOffsets
@@ -17,7 +26,9 @@ from inferencer.pace import Backoff, BatchLimit
 from inferencer.replies import ReplyMaker
 from inferencer.report import Reporter
 from inferencer.stream import Stream
+from inferencer.transactions import Transactions
 from kafkaml.schemas.attempts import InferenceOrder
+from kafkaml.schemas.outputs import Guarantee
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,14 +58,14 @@ def build_replica(
         dead_letters=dead_letters,
         metrics=metrics,
     )
-    delivery = Delivery(
-        producer=make_producer(settings, inference_id=order.inference_id),
+    consumer = make_consumer(settings, order)
+    delivery, offsets = _guarantee(
+        settings=settings,
+        order=order,
+        consumer=consumer,
         dead_letters=dead_letters,
-        patience_seconds=settings.delivery_seconds,
         metrics=metrics,
     )
-    consumer = make_consumer(settings, inference_id=order.inference_id)
-    offsets = AnsweredOffsets(consumer=consumer)
     stream = Stream(
         consumer=consumer,
         assignment=Assignment(consumer=consumer, offsets=offsets, start=order.start),
@@ -70,3 +81,33 @@ def build_replica(
         on_joined=reporter.serving,
     )
     return Replica(stream=stream, health=health, metrics=metrics)
+
+
+def _guarantee(
+    *,
+    settings: InferencerSettings,
+    order: InferenceOrder,
+    consumer: Consumer,
+    dead_letters: DeadLetterWriter,
+    metrics: Metrics,
+) -> tuple[ReplyDelivery, Offsets]:
+    if order.guarantee is Guarantee.EXACTLY_ONCE:
+        both = ExactlyOnce(
+            consumer=consumer,
+            transactions=Transactions(
+                make_producer=partial(make_transactional_producer, settings, order),
+                patience_seconds=settings.delivery_seconds,
+            ),
+            dead_letters=dead_letters,
+            window_seconds=settings.transaction_seconds,
+            patience_seconds=settings.delivery_seconds,
+            metrics=metrics,
+        )
+        return both, both
+    delivery = Delivery(
+        producer=make_producer(settings, order),
+        dead_letters=dead_letters,
+        patience_seconds=settings.delivery_seconds,
+        metrics=metrics,
+    )
+    return delivery, AnsweredOffsets(consumer=consumer)

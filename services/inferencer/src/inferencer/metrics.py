@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 log = structlog.get_logger()
 
-Stage = Literal["decode", "predict", "encode", "deliver"]
+Stage = Literal["decode", "predict", "encode", "deliver", "commit"]
 
 SUMMARY_SECONDS = 60.0
 

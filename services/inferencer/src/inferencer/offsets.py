@@ -5,11 +5,10 @@ from collections.abc import Iterable, Sequence
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from inferencer.guarantees import Partition
 from inferencer.record import Record
 
 log = structlog.get_logger()
-
-Partition = tuple[str, int]
 
 
 class AnsweredOffsets:
@@ -22,32 +21,29 @@ class AnsweredOffsets:
     def __init__(self, *, consumer: Consumer) -> None:
         self._consumer = consumer
         self._pending: dict[Partition, int] = {}
+        self.trouble = ""
 
     @property
     def pending(self) -> bool:
-        """Whether Kafka does not know yet of some answered record."""
         return bool(self._pending)
 
+    @property
+    def is_due(self) -> bool:
+        return self.pending
+
     def add(self, records: Sequence[Record]) -> None:
-        """Note that all replies to `records`, ascending by partition, are kept by Kafka."""
         for record in records:
             self._pending[record.topic(), record.partition()] = record.offset() + 1
 
     def begin_at(self, partitions: Iterable[TopicPartition]) -> None:
-        """Note where partitions begin that the group never read.
-
-        Until that is committed, a restart would begin at another "latest" and skip records.
-        """
         for each in partitions:
             self._pending[each.topic, each.partition] = each.offset
 
     def forget(self, partitions: Iterable[TopicPartition]) -> None:
-        """Leave partitions to whoever has them now."""
         for each in partitions:
             self._pending.pop((each.topic, each.partition), None)
 
     def commit(self) -> bool:
-        """Commit what is pending and return whether nothing is pending any more."""
         if not self._pending:
             return True
         offsets = [
@@ -57,9 +53,14 @@ class AnsweredOffsets:
         try:
             results = self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as e:
+            self.trouble = f"Kafka does not take the offsets: {e.args[0].str()}"
             log.warning("offsets not committed, trying again", error=str(e))
             return False
         self.forget(each for each in results if each.error is None)
         if self._pending:
+            self.trouble = "Kafka does not take the offsets of some partitions"
             log.warning("offsets of some partitions not committed, trying again")
         return not self._pending
+
+    def take_lost(self) -> dict[Partition, int]:
+        return {}  # what was delivered stays delivered

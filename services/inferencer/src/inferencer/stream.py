@@ -8,11 +8,10 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from inferencer.assignment import Assignment
-from inferencer.delivery import Delivery
 from inferencer.exceptions import DeliveryError, KafkaClientLostError
+from inferencer.guarantees import Offsets, Partition, ReplyDelivery
 from inferencer.health import Health
 from inferencer.metrics import Metrics
-from inferencer.offsets import AnsweredOffsets
 from inferencer.pace import Backoff, BatchLimit
 from inferencer.record import Record
 from inferencer.replies import ReplyMaker
@@ -27,8 +26,8 @@ LEAVE_SECONDS = 10.0
 class Stream:
     """Answers the records of the partitions that this replica has.
 
-    One thread does everything, so a batch is either wholly answered and then committed, or
-    it is read again.
+    One thread does everything, so what is read is either wholly answered and then
+    committed, or read again.
     """
 
     def __init__(
@@ -36,9 +35,9 @@ class Stream:
         *,
         consumer: Consumer,
         assignment: Assignment,
-        offsets: AnsweredOffsets,
+        offsets: Offsets,
         replies: ReplyMaker,
-        delivery: Delivery,
+        delivery: ReplyDelivery,
         limit: BatchLimit,
         backoff: Backoff,
         health: Health,
@@ -86,23 +85,30 @@ class Stream:
     def step(self) -> bool:
         """Answer one batch, or wait a moment for records; return whether that went well.
 
-        No records are taken while offsets wait to be committed, so that a replica that dies
-        leaves at most one batch to be answered again.
+        No records are taken while a commit is due, so that a replica that dies leaves at
+        most one batch to be answered again. A batch that is not full took all that is here.
         """
         self._health.turned()
-        if not self._commit():
+        if self._offsets.is_due and not self._commit():
             return False
         self._assignment.place_again()
         records = self._gather()
         self._announce()
         self._metrics.summarise()
-        return not records or (self._answer(records) and self._commit())
+        if lost := self._offsets.take_lost():  # by a rebalance meanwhile
+            self._rewind(records, lost)
+            return False
+        is_full = len(records) == self._limit.records
+        if records and not self._answer(records):
+            return False
+        return (is_full and not self._offsets.is_due) or self._commit()
 
     def _commit(self) -> bool:
         if not self._offsets.pending:
             return True
         if not self._offsets.commit():
-            self._health.degraded("Kafka does not take the offsets")
+            self._health.degraded(self._offsets.trouble)
+            self._rewind((), self._offsets.take_lost())
             return False
         self._health.recovered()
         self._backoff.reset()
@@ -121,7 +127,7 @@ class Stream:
         while time.monotonic() < deadline and not stop.is_set():
             message = self._consumer.poll(0.05)
             if message is not None and self._is_record(message):
-                self._rewind([message])
+                self._rewind([message], {})
         self._consumer.resume(self._consumer.assignment())
 
     def _announce(self) -> None:
@@ -142,7 +148,7 @@ class Stream:
 
         `consume` with a time limit would wait that long for its batch to be full.
         """
-        first = self._consumer.poll(POLL_SECONDS)
+        first = self._consumer.poll(0 if self._offsets.pending else POLL_SECONDS)
         if first is None:
             return []
         more = self._limit.records - 1
@@ -171,15 +177,15 @@ class Stream:
         except DeliveryError as e:
             log.warning("batch not answered, trying again", error=str(e))
             self._health.degraded(str(e))
-            self._rewind(records)
+            self._rewind(records, self._offsets.take_lost())
             return False
         self._offsets.add(records)
         self._limit.learn(records=len(records), seconds=time.monotonic() - started)
         return True
 
-    def _rewind(self, records: Iterable[Record]) -> None:
-        """Read the records of a batch again, which forgets those fetched behind them."""
-        first: dict[tuple[str, int], int] = {}
+    def _rewind(self, records: Iterable[Record], lost: dict[Partition, int]) -> None:
+        """Read again what is lost and `records`, which forgets those fetched behind."""
+        first = dict(lost)
         for record in records:
             first.setdefault((record.topic(), record.partition()), record.offset())
         for (topic, partition), offset in first.items():

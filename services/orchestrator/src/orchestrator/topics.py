@@ -43,7 +43,8 @@ class KafkaTopics:
 
     Each round looks, then does what is missing, until nothing is: so it does not matter
     whether somebody else makes the same topic, or an answer of the broker is lost. What
-    was ready a moment ago is not asked for again.
+    was ready a moment ago is not asked for again. Those of other clusters are somebody
+    else's to make.
     """
 
     def __init__(
@@ -64,7 +65,9 @@ class KafkaTopics:
         now = time.monotonic()
         oldest = now - REMEMBERED.total_seconds()
         self._ready = {topic: at for topic, at in self._ready.items() if at > oldest}
-        pending = [topic for topic in topics if topic not in self._ready]
+        pending = [
+            topic for topic in topics if topic.cluster is None and topic not in self._ready
+        ]
         deadline = now + self._ready_timeout.total_seconds()
         while pending:
             pending, problem = await self._round(pending)

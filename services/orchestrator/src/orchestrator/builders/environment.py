@@ -6,7 +6,10 @@ from kafkaml.config import KafkaSettings, LogSettings
 from kafkaml.schemas.workloads import Workload
 from orchestrator.config import Settings
 
-SECRET_VARIABLES = frozenset({"KAFKA_ML_TOKEN", "KAFKA_ML_KAFKA_SASL_PASSWORD"})
+CLUSTERS_VARIABLE = "KAFKA_ML_KAFKA_CLUSTERS"
+SECRET_VARIABLES = frozenset(
+    {"KAFKA_ML_TOKEN", "KAFKA_ML_KAFKA_SASL_PASSWORD", CLUSTERS_VARIABLE}
+)
 
 
 class EnvironmentBuilder:
@@ -22,8 +25,14 @@ class EnvironmentBuilder:
         }
 
     def build(self, workload: Workload, replica: int, token: str) -> dict[str, str]:
-        """Return the variables; the token is the attempt's, never the orchestrator's."""
-        return self._common | {
+        """Return the variables; the token is the attempt's, never the orchestrator's.
+
+        Other clusters are told only to those who use one.
+        """
+        common = dict(self._common)
+        if all(topic.cluster is None for topic in workload.topics):
+            common.pop(CLUSTERS_VARIABLE, None)
+        return common | {
             "KAFKA_ML_URL": self._settings.url,
             "KAFKA_ML_TOKEN": token,
             "KAFKA_ML_WORKLOAD": workload.name,

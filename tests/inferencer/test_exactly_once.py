@@ -1,0 +1,125 @@
+"""Answers and offsets in one transaction, on a real broker."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import orjson
+import pytest
+from confluent_kafka import Message
+
+from inferencer.answers import SOURCE_HEADER
+from kafkaml.schemas.attempts import InferenceOrder
+from kafkaml.schemas.outputs import Guarantee
+
+from .orders import inference_order, value_of
+from .replicas import POISON, running_replica, start_replica
+from .topics import Topics, eventually
+
+
+def exactly_once(order: InferenceOrder) -> InferenceOrder:
+    return order.model_copy(update={"guarantee": Guarantee.EXACTLY_ONCE})
+
+
+@pytest.fixture
+def once(order: InferenceOrder) -> InferenceOrder:
+    return exactly_once(order)
+
+
+def sources(messages: list[Message]) -> Counter[bytes]:
+    return Counter(dict(message.headers())[SOURCE_HEADER] for message in messages)
+
+
+def committed(topics: Topics, order: InferenceOrder) -> int:
+    group = f"kafkaml-inference-{order.inference_id}"
+    return topics.committed(group, order.input_topic)
+
+
+def test_answers_dead_letters_and_offsets_are_committed_together(
+    kafka_bootstrap: str, topics: Topics, once: InferenceOrder
+) -> None:
+    topics.send(once.input_topic, map(value_of, range(5000)))
+    topics.send(once.input_topic, [b"short", value_of(POISON)])
+
+    with running_replica(kafka_bootstrap, once) as running:
+        answers = topics.read_committed(once.output_topic, 5000)
+        letters = topics.read_committed(once.dead_letter_topic, 2)
+        assert running.attempts.reported_serving.wait(10)
+
+    numbers = sorted(orjson.loads(each.value())["values"][0] for each in answers)
+    assert numbers == [float(each) for each in range(5000)]
+    assert set(sources(answers).values()) == {1}
+    assert len(letters) == 2
+    assert committed(topics, once) == 5002
+    assert running.replica.metrics.answers == 5000
+
+
+def test_what_a_topic_does_not_take_is_a_dead_letter_of_the_next_transaction(
+    kafka_bootstrap: str, topics: Topics, topic_name: Callable[[str], str]
+) -> None:
+    order = exactly_once(
+        inference_order(
+            inference_id=time.time_ns(),
+            input_topic=topic_name("in"),
+            output_topic=topic_name("out"),
+        )
+    )
+    topics.create(order.input_topic)
+    topics.create(order.output_topic, config={"max.message.bytes": "2000"})
+    topics.create(order.dead_letter_topic, config={"max.message.bytes": "6000"})
+    topics.send(order.input_topic, map(value_of, range(50)), headers=[("pad", b"s")])
+    topics.send(order.input_topic, [value_of(50)], headers=[("pad", b"l" * 3000)])
+    topics.send(order.input_topic, [value_of(51)], headers=[("pad", b"h" * 7000)])
+    topics.send(order.input_topic, [value_of(52)], headers=[("pad", b"s")])
+
+    with running_replica(kafka_bootstrap, order):
+        answers = topics.read_committed(order.output_topic, 51)
+        letters = topics.read_committed(order.dead_letter_topic, 2)
+
+    assert len(sources(answers)) == len(answers) == 51
+    told = {dict(each.headers())["__kafkaml.errors.offset"]: each for each in letters}
+    assert told[b"50"].value() == value_of(50)
+    assert told[b"51"].value() is None
+
+
+def test_nothing_is_seen_until_the_output_topic_is_there(
+    kafka_bootstrap: str, topics: Topics, topic_name: Callable[[str], str]
+) -> None:
+    order = exactly_once(
+        inference_order(
+            inference_id=time.time_ns(),
+            input_topic=topic_name("in"),
+            output_topic=topic_name("out"),
+        )
+    )
+    topics.create(order.input_topic, 2)
+    topics.send(order.input_topic, map(value_of, range(100)))
+
+    with running_replica(kafka_bootstrap, order) as running:
+        health = running.replica.health
+        eventually(lambda: "transaction failed" in (health.trouble or ""))
+        assert committed(topics, order) == 0
+        topics.create(order.output_topic, 1)
+        answers = topics.read_committed(order.output_topic, 100)
+        eventually(lambda: health.trouble is None)
+
+    assert len(sources(answers)) == len(answers) == 100
+    assert committed(topics, order) == 100
+
+
+def test_a_rebalance_within_a_transaction_repeats_nothing(
+    kafka_bootstrap: str, topics: Topics, once: InferenceOrder
+) -> None:
+    settings = {"batch_records": 20, "seconds_per_batch": 0.005, "transaction_seconds": 1.0}
+    topics.send(once.input_topic, map(value_of, range(20_000)))
+    first = start_replica(kafka_bootstrap, once, **settings)
+    try:
+        eventually(lambda: len(first.engine.batch_sizes) > 50)
+        with running_replica(kafka_bootstrap, once, **settings) as second:
+            eventually(lambda: bool(second.engine.batch_sizes))
+            first.end()
+            answers = topics.read_committed(once.output_topic, 20_000, seconds=60)
+    finally:
+        first.end()
+
+    assert len(sources(answers)) == len(answers) == 20_000
