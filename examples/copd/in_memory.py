@@ -60,7 +60,8 @@ class _FirstStep:
     def __init__(self) -> None:
         self.at: float | None = None
 
-    def mark(self, *_of_the_batch: object) -> None:
+    def mark(self, batch: int, logs: object = None) -> None:
+        del batch, logs
         self.at = self.at or time.perf_counter()
 
 

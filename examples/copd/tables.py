@@ -10,7 +10,7 @@ from runs import TEST_RATE, Times
 
 from kafkaml.schemas.trainings import ConfusionMatrix, Training
 
-WAYS = ("normal", "with streams", "with streams, separate workloads")
+WAYS = ("normal", "with streams", "with streams, containers")
 # C. Martín et al., Kafka-ML, Future Generation Computer Systems 126 (2022): Tables I
 # and II, in seconds.
 PAPER_TRAINING = (27.37, 29.61, 31.44)
@@ -27,7 +27,7 @@ class Quality:
 
 def training_times(times: Mapping[str, Times]) -> Table:
     """Return Table I. A way that was not measured has no figures."""
-    table = _table("Table I: the latency of training, in seconds")
+    table = _table("Table I, the latency of training, in seconds")
     table.add_column("")
     for name in ("paper", "ratio", "ours", "ratio", "1st step", "fit", "end to end"):
         table.add_column(name, justify="right")
@@ -38,7 +38,7 @@ def training_times(times: Mapping[str, Times]) -> Table:
 
 def prediction_times(seconds: Mapping[str, float]) -> Table:
     """Return Table II. A way that was not measured has no figures."""
-    table = _table("Table II: the latency of one prediction, in milliseconds")
+    table = _table("Table II, the latency of one prediction, in milliseconds")
     table.add_column("")
     for name in ("paper", "ratio", "ours", "ratio"):
         table.add_column(name, justify="right")
@@ -53,7 +53,7 @@ def classes_by_part(
     patients: Patients, training: Training, held_back: ConfusionMatrix
 ) -> Table:
     """Show which classes are in each part, and would be if the file's order decided."""
-    table = _table("Patients of each class, in a file that is sorted by class")
+    table = _table("Patients of each class")
     table.add_column("")
     for name in CLASSES:
         table.add_column(name, justify="right")
@@ -74,28 +74,24 @@ def classes_by_part(
 
 def quality(qualities: Mapping[str, Quality]) -> Table:
     """Show what the paper does not: how good the model is on patients held back."""
-    table = _table("Quality on patients that were held back")
+    table = _table("On the patients held back, and by cross-validation of all")
     table.add_column("")
-    names = (
-        "accuracy",
-        "loss",
-        "F1 healthy",
-        "F1 COPD",
-        "F1 macro",
-        "5 folds: accuracy",
-        "loss",
-    )
-    for name in names:
+    for name in qualities:
         table.add_column(name, justify="right")
-    for name, each in qualities.items():
-        table.add_row(name, *_scores(each.held_back), *_folds(each.validated))
+    columns = [
+        [*_scores(each.held_back), *_folds(each.validated)] for each in qualities.values()
+    ]
+    names = ("accuracy", "loss", "F1 healthy", "F1 COPD", "F1 macro")
+    folds = ("5 folds, accuracy", "5 folds, loss")
+    for name, *cells in zip((*names, *folds), *columns, strict=True):
+        table.add_row(name, *cells)
     return table
 
 
 def confusion(matrix: ConfusionMatrix, name: str) -> Table:
     """Show a confusion matrix: true classes down, predicted ones across."""
-    table = _table(f"Confusion matrix, {name}: truth down, prediction across")
-    table.add_column("")
+    table = _table(f"Predictions, {name}")
+    table.add_column("truth")
     for label in CLASSES:
         table.add_column(label, justify="right")
     for label, row in zip(CLASSES, matrix.matrix, strict=True):
@@ -143,4 +139,4 @@ def _number(value: float | None) -> str:
 
 
 def _table(title: str) -> Table:
-    return Table(box=SIMPLE_HEAD, title=title, title_justify="left")
+    return Table(box=SIMPLE_HEAD, title=title, title_justify="left", min_width=48)
