@@ -8,7 +8,7 @@ from inferencer.exceptions import ArtifactDataError
 from kafkaml.exceptions import ClientError, ProblemError
 from kafkaml.schemas.problems import Problem
 from kafkaml.schemas.states import ExitCode, FailureReason
-from kafkaml.schemas.trainings import Artifact
+from kafkaml.schemas.trainings import Artifact, ArtifactFormat
 
 CONTENT = b"a model"
 ARTIFACT = Artifact(size_bytes=7, sha256=hashlib.sha256(CONTENT).hexdigest())
@@ -20,7 +20,11 @@ class Source:
     def __init__(self, *answers: bytes | Exception) -> None:
         self.answers = list(answers)
 
-    def download_artifact(self, path: Path) -> None:
+    def download_artifact(
+        self,
+        path: Path,
+        format: ArtifactFormat = ArtifactFormat.KERAS,  # noqa: A002, ARG002  the API's word
+    ) -> None:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer

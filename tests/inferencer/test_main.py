@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,7 @@ class FakeApi(ThreadingHTTPServer):
 
     def __init__(self, order: bytes, artifact: bytes) -> None:
         self.bodies = {"": order, "/artifact": artifact}
-        self.reports: list[tuple[str, object]] = []
+        self.reports: list[tuple[str, Any]] = []
         super().__init__(("127.0.0.1", 0), FakeApiHandler)
 
 
@@ -57,7 +58,7 @@ class FakeApiHandler(BaseHTTPRequestHandler):
 
     def place(self) -> str:
         assert self.headers["Authorization"] == f"Bearer {TOKEN}"
-        return self.path.removeprefix("/api/v1/attempts/current")
+        return self.path.partition("?")[0].removeprefix("/api/v1/attempts/current")
 
     def log_message(self, *_: object) -> None:
         pass
@@ -109,4 +110,7 @@ def test_a_replica_fetches_its_order_serves_reports_and_drains(
 
     values = sorted(json.loads(each.value())["values"] for each in answers)
     assert np.allclose(values, [[number, number] for number in range(100)], atol=1e-5)
-    assert api.reports == [("/progress", {"state": "serving", "replica": 1})]
+    [(place, report)] = api.reports
+    assert (place, report["state"], report["replica"]) == ("/progress", "serving", 1)
+    assert report["engine"]["name"] == "keras"
+    assert report["engine"]["rejected"]["litert"] == "the training has no such export"

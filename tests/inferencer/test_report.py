@@ -15,6 +15,7 @@ from kafkaml.exceptions import ApiUnavailableError, ProblemError
 from kafkaml.schemas.attempts import FailureReport, Order, ProgressReport
 from kafkaml.schemas.problems import PROBLEM_TYPE_PREFIX, Problem
 from kafkaml.schemas.states import FailureReason
+from kafkaml.schemas.trainings import ArtifactFormat
 
 from .orders import inference_order, order_of
 
@@ -36,9 +37,13 @@ class TroubledAttempts:
         self.trouble()
         return self.inner.order()
 
-    def download_artifact(self, path: Path) -> None:
+    def download_artifact(
+        self,
+        path: Path,
+        format: ArtifactFormat = ArtifactFormat.KERAS,  # noqa: A002  the API's word
+    ) -> None:
         self.trouble()
-        self.inner.download_artifact(path)
+        self.inner.download_artifact(path, format)
 
     def progress(self, report: ProgressReport) -> None:
         self.trouble()

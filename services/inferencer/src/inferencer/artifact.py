@@ -2,10 +2,10 @@
 
 import hashlib
 from pathlib import Path
-from typing import Protocol
 
 import structlog
 
+from inferencer.engines.base import ArtifactSource
 from inferencer.exceptions import ArtifactDataError
 from kafkaml.exceptions import ClientError, ProblemError
 from kafkaml.schemas.trainings import Artifact
@@ -13,12 +13,6 @@ from kafkaml.schemas.trainings import Artifact
 log = structlog.get_logger()
 
 DOWNLOADS = 3
-
-
-class ArtifactSource(Protocol):
-    """Where the model file comes from."""
-
-    def download_artifact(self, path: Path) -> None: ...
 
 
 def fetch_artifact(source: ArtifactSource, artifact: Artifact, path: Path) -> None:
@@ -39,7 +33,7 @@ def fetch_artifact(source: ArtifactSource, artifact: Artifact, path: Path) -> No
 def _fetch(source: ArtifactSource, artifact: Artifact, path: Path) -> str | None:
     """Download once; return what is wrong, if anything is."""
     try:
-        source.download_artifact(path)
+        source.download_artifact(path, artifact.format)
     except ProblemError as e:
         return f"the model file is missing: {e}"
     except ClientError as e:

@@ -2,18 +2,14 @@
 
 import signal
 import sys
-import tempfile
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 
 import structlog
 
-from inferencer.artifact import fetch_artifact
 from inferencer.config import InferencerSettings
-from inferencer.engines.base import Engine, EngineLoader
-from inferencer.engines.tensorflow import TensorFlowLoader
+from inferencer.engines.base import EngineLoader
+from inferencer.engines.ladder import EngineLadder
 from inferencer.exceptions import (
     AttemptOverError,
     AttemptRefusedError,
@@ -26,7 +22,6 @@ from inferencer.report import Attempts, Reporter
 from kafkaml.client import Client
 from kafkaml.exceptions import ClientError
 from kafkaml.logging import configure_logging
-from kafkaml.schemas.attempts import InferenceOrder
 from kafkaml.schemas.states import ExitCode
 
 log = structlog.get_logger()
@@ -42,10 +37,7 @@ def main() -> None:
     stop = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: stop.set())
-    loader = TensorFlowLoader(
-        intra_op_threads=settings.intra_op_threads,
-        inter_op_threads=settings.inter_op_threads,
-    )
+    loader = EngineLadder.of(settings)
     with Client(retry_for=CLIENT_RETRIES) as client:
         code = run(settings=settings, attempts=client.attempts, loader=loader, stop=stop)
     log.info("replica ends", exit_code=code)
@@ -82,14 +74,14 @@ def serve(
     stop: threading.Event,
 ) -> None:
     """Load the model and answer records until told to stop."""
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="prepare") as pool:
-        prepared = pool.submit(loader.prepare)
-        order = reporter.order().inference
-        if order is None:
-            raise AttemptRefusedError("the order is not for an inference")
-        engine = _load_engine(order, reporter, loader, prepared)
+    order = reporter.order().inference
+    if order is None:
+        raise AttemptRefusedError("the order is not for an inference")
+    loaded = loader.load(order, reporter)
+    log.info("model loaded", training_id=order.training_id, version=order.model_version)
+    reporter.uses(loaded.report)
     replica = build_replica(
-        settings=settings, order=order, engine=engine, reporter=reporter
+        settings=settings, order=order, engine=loaded.engine, reporter=reporter
     )
     with probe_server(
         port=settings.probe_port, health=replica.health, metrics=replica.metrics
@@ -97,18 +89,6 @@ def serve(
         replica.stream.run(order.input_topic, stop)
     if reporter.over:
         raise reporter.over
-
-
-def _load_engine(
-    order: InferenceOrder, reporter: Reporter, loader: EngineLoader, prepared: Future[None]
-) -> Engine:
-    with tempfile.TemporaryDirectory(prefix="kafkaml-inferencer-") as directory:
-        path = Path(directory) / "model.keras"
-        fetch_artifact(reporter, order.artifact, path)
-        prepared.result()
-        engine = loader.load(path, input_shape=tuple(order.input_shape))
-    log.info("model loaded", training_id=order.training_id, version=order.model_version)
-    return engine
 
 
 def _failed(reporter: Reporter, error: UnusableOrderError) -> int:

@@ -15,6 +15,8 @@ from inferencer.exceptions import (
 from inferencer.pace import Backoff
 from kafkaml.exceptions import ApiUnavailableError, ClientError, ProblemError
 from kafkaml.schemas.attempts import FailureReport, Order, ProgressReport
+from kafkaml.schemas.engines import EngineReport
+from kafkaml.schemas.trainings import ArtifactFormat
 
 log = structlog.get_logger()
 
@@ -25,7 +27,11 @@ class Attempts(Protocol):
     """The part of the client that an attempt needs."""
 
     def order(self) -> Order: ...
-    def download_artifact(self, path: Path) -> object: ...
+    def download_artifact(
+        self,
+        path: Path,
+        format: ArtifactFormat = ArtifactFormat.KERAS,  # noqa: A002  the API's word
+    ) -> object: ...
     def progress(self, report: ProgressReport) -> object: ...
     def failure(self, report: FailureReport) -> object: ...
 
@@ -38,15 +44,20 @@ class Reporter:
         self._replica = replica
         self._stop = stop
         self._serving = threading.Event()
+        self._engine: EngineReport | None = None
         self.over: AttemptOverError | AttemptRefusedError | None = None
 
     def order(self) -> Order:
         """Return the order; raise AttemptOverError if there is none any more."""
         return self._answered(self._attempts.order)
 
-    def download_artifact(self, path: Path) -> None:
+    def download_artifact(
+        self,
+        path: Path,
+        format: ArtifactFormat = ArtifactFormat.KERAS,  # noqa: A002  the API's word
+    ) -> None:
         """Store the model file at `path`; raise ProblemError if there is none."""
-        self._answered(lambda: self._attempts.download_artifact(path))
+        self._answered(lambda: self._attempts.download_artifact(path, format))
 
     def failed(self, error: UnusableOrderError) -> None:
         """Report that the order cannot be carried out."""
@@ -56,6 +67,14 @@ class Reporter:
         except ProblemError as e:
             log.warning("the failure was not accepted", problem=str(e))
 
+    def uses(self, engine: EngineReport | None) -> None:
+        """Tell of the engine, now if records are answered already, else with that."""
+        self._engine = engine
+        if self._serving.is_set():
+            threading.Thread(
+                target=self._report_serving, name="report", daemon=True
+            ).start()
+
     def serving(self) -> None:
         """Report once, in the background, that records are answered from now on."""
         if self._serving.is_set():
@@ -64,7 +83,7 @@ class Reporter:
         threading.Thread(target=self._report_serving, name="report", daemon=True).start()
 
     def _report_serving(self) -> None:
-        report = ProgressReport(state="serving", replica=self._replica)
+        report = ProgressReport(state="serving", replica=self._replica, engine=self._engine)
         try:
             self._answered(lambda: self._attempts.progress(report))
         except (AttemptOverError, AttemptRefusedError) as e:

@@ -1,14 +1,25 @@
 """Stand-ins for tests: an engine without TensorFlow, an API without HTTP."""
 
+import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
+from inferencer.artifact import fetch_artifact
+from inferencer.engines.base import ArtifactSource, LoadedEngine
 from inferencer.exceptions import ArtifactModelError, PredictionError
 from kafkaml.records.base import Array
-from kafkaml.schemas.attempts import FailureReport, Order, ProgressReport
+from kafkaml.schemas.attempts import (
+    FailureReport,
+    InferenceOrder,
+    Order,
+    ProgressReport,
+)
+from kafkaml.schemas.trainings import ArtifactFormat
 
 
 class SumEngine:
@@ -46,21 +57,30 @@ class SumEngineLoader:
     def __init__(self, *, seconds_per_batch: float = 0.0) -> None:
         self._seconds_per_batch = seconds_per_batch
 
-    def prepare(self) -> None:
-        """There is nothing to prepare."""
-
-    def load(self, path: Path, *, input_shape: tuple[int, ...]) -> SumEngine:
-        if path.read_bytes() == b"broken":
-            raise ArtifactModelError("the file is broken")
-        return SumEngine(input_shape=input_shape, seconds_per_batch=self._seconds_per_batch)
+    def load(self, order: InferenceOrder, source: ArtifactSource) -> LoadedEngine:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model"
+            fetch_artifact(source, order.artifact, path)
+            if path.read_bytes() == b"broken":
+                raise ArtifactModelError("the file is broken")
+        engine = SumEngine(
+            input_shape=tuple(order.input_shape), seconds_per_batch=self._seconds_per_batch
+        )
+        return LoadedEngine(engine=engine)
 
 
 class MemoryAttempts:
     """Gives one order and keeps what is reported."""
 
-    def __init__(self, *, order: Order, artifact: bytes = b"") -> None:
+    def __init__(
+        self,
+        *,
+        order: Order,
+        artifact: bytes = b"",
+        exports: Mapping[ArtifactFormat, bytes] = MappingProxyType({}),
+    ) -> None:
         self._order = order
-        self._artifact = artifact
+        self._artifacts = {ArtifactFormat.KERAS: artifact, **exports}
         self.reported_serving = threading.Event()
         self.progress_reports: list[ProgressReport] = []
         self.failure_reports: list[FailureReport] = []
@@ -68,8 +88,12 @@ class MemoryAttempts:
     def order(self) -> Order:
         return self._order
 
-    def download_artifact(self, path: Path) -> None:
-        path.write_bytes(self._artifact)
+    def download_artifact(
+        self,
+        path: Path,
+        format: ArtifactFormat = ArtifactFormat.KERAS,  # noqa: A002  the API's word
+    ) -> None:
+        path.write_bytes(self._artifacts[format])
 
     def progress(self, report: ProgressReport) -> None:
         self.progress_reports.append(report)

@@ -1,9 +1,13 @@
 """What every engine promises."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from kafkaml.records.base import Array
+from kafkaml.schemas.attempts import InferenceOrder
+from kafkaml.schemas.engines import EngineReport
+from kafkaml.schemas.trainings import ArtifactFormat
 
 
 class Engine(Protocol):
@@ -17,17 +21,34 @@ class Engine(Protocol):
         """Return one row for each row of `batch`, of shape `(rows, *input_shape)`.
 
         Raise PredictionError if it cannot be done. Rows do not depend on their neighbours.
+        The array is the caller's: no later call changes it.
         """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedEngine:
+    """A warm engine, and what is to be told about it."""
+
+    engine: Engine
+    report: EngineReport | None = None
+
+
+class ArtifactSource(Protocol):
+    """Where the files of the model come from."""
+
+    def download_artifact(
+        self,
+        path: Path,
+        format: ArtifactFormat = ArtifactFormat.KERAS,  # noqa: A002  the API's word
+    ) -> None:
+        """Store the file at `path`; raise ClientError."""
+
+
 class EngineLoader(Protocol):
-    """Makes an engine from a model file."""
+    """Makes the engine of an order."""
 
-    def prepare(self) -> None:
-        """Do what takes long and needs no model yet; runs while the model is on its way."""
+    def load(self, order: InferenceOrder, source: ArtifactSource) -> LoadedEngine:
+        """Return a warm engine, without running Python code from a file.
 
-    def load(self, path: Path, *, input_shape: tuple[int, ...]) -> Engine:
-        """Return a warm engine, without running code from the file.
-
-        Raise ArtifactModelError if that is not possible.
+        Raise UnusableOrderError if that is not possible.
         """

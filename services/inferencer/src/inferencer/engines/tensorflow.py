@@ -1,19 +1,31 @@
-"""The engine that runs any Keras model: one compiled TensorFlow function."""
+"""The engines that need TensorFlow: one compiled function of a model."""
 
 import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from inferencer.exceptions import ArtifactModelError, PredictionError
+from inferencer.exceptions import (
+    ArtifactModelError,
+    ExportDamagedError,
+    PredictionError,
+)
 from kafkaml.records.base import Array
 
 WARM_UP_ROWS = (1, 2, 32)
+SIGNATURE = "serving_default"
 
 
 class TensorFlowLoader:
-    """Loads `.keras` files, in Keras' safe mode. A thread count of 0 means one per core."""
+    """Loads `.keras` files, in Keras' safe mode, and SavedModels.
+
+    A thread count of 0 means one per core.
+    """
 
     def __init__(self, *, intra_op_threads: int = 0, inter_op_threads: int = 0) -> None:
         self._intra_op_threads = intra_op_threads
@@ -27,16 +39,20 @@ class TensorFlowLoader:
         tf.config.threading.set_intra_op_parallelism_threads(self._intra_op_threads)
         tf.config.threading.set_inter_op_parallelism_threads(self._inter_op_threads)
 
+    def sees_gpu(self) -> bool:
+        """Return whether TensorFlow, which is imported for this, has a GPU to run on."""
+        self.prepare()
+        import tensorflow as tf
+
+        return bool(tf.config.list_physical_devices("GPU"))
+
     def load(self, path: Path, *, input_shape: tuple[int, ...]) -> "TensorFlowEngine":
+        """Return the engine of a `.keras` file; raise ArtifactModelError."""
         model = _load_model(path)
         dtype = _input_dtype(model)
         try:
             function = _compile(model, dtype, input_shape)
-            engine = TensorFlowEngine(
-                function=function, dtype=dtype, input_shape=input_shape
-            )
-            for rows in WARM_UP_ROWS:
-                engine.predict(engine.blank_batch(rows))
+            return _warm(function, dtype, input_shape)
         except ArtifactModelError:
             raise
         except Exception as e:
@@ -44,7 +60,23 @@ class TensorFlowLoader:
                 f"the model does not take records of shape {input_shape}: {_text(e)}. "
                 "Give the inference an input_config that fits the model."
             ) from e
-        return engine
+
+    def load_saved_model(
+        self, archive: Path, *, input_shape: tuple[int, ...]
+    ) -> "TensorFlowEngine":
+        """Return the engine of a zipped SavedModel; raise ExportDamagedError."""
+        import tensorflow as tf
+
+        with tempfile.TemporaryDirectory(prefix="kafkaml-saved-model-") as folder:
+            place = _unzip(archive, Path(folder))
+            try:
+                loaded = tf.saved_model.load(str(place))
+                function, dtype = _signature_of(loaded)
+                return _warm(function, dtype, input_shape)
+            except ExportDamagedError:
+                raise
+            except Exception as e:
+                raise ExportDamagedError(f"TensorFlow cannot serve it: {_text(e)}") from e
 
 
 class TensorFlowEngine:
@@ -53,7 +85,13 @@ class TensorFlowEngine:
     `model.predict` does the same in 50 ms and more per call, whatever the batch.
     """
 
-    def __init__(self, *, function: Any, dtype: str, input_shape: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        *,
+        function: Callable[[Any], Any],
+        dtype: str,
+        input_shape: tuple[int, ...],
+    ) -> None:
         self.input_shape = input_shape
         self._function = function
         self._dtype = dtype
@@ -82,8 +120,24 @@ class TensorFlowEngine:
         dtype = "S1" if self._dtype == "string" else self._dtype
         return np.zeros((rows, *self.input_shape), dtype)
 
+    def made_up_batch(self, rows: int) -> Array:
+        """Return a batch of numbers from 0 to 1, blank for a model of anything else."""
+        blank = self.blank_batch(rows)
+        if blank.dtype.kind != "f":
+            return blank
+        return np.random.default_rng(1).random(blank.shape).astype(blank.dtype)
+
     def _cast(self, batch: Array) -> Array:
         return batch if self._dtype == "string" else batch.astype(self._dtype, copy=False)
+
+
+def _warm(
+    function: Callable[[Any], Any], dtype: str, input_shape: tuple[int, ...]
+) -> TensorFlowEngine:
+    engine = TensorFlowEngine(function=function, dtype=dtype, input_shape=input_shape)
+    for rows in WARM_UP_ROWS:
+        engine.predict(engine.blank_batch(rows))
+    return engine
 
 
 def _load_model(path: Path) -> Any:
@@ -123,6 +177,42 @@ def _compile(model: Any, dtype: str, input_shape: tuple[int, ...]) -> Any:
     signature = [tf.TensorSpec([None, *input_shape], dtype)]
     function = tf.function(predict, input_signature=signature, autograph=False)
     return function.get_concrete_function()
+
+
+def _unzip(archive: Path, folder: Path) -> Path:
+    """Return the folder of the SavedModel; raise ExportDamagedError."""
+    try:
+        with zipfile.ZipFile(archive) as zipped:
+            size = sum(info.file_size for info in zipped.infolist())
+            if size > shutil.disk_usage(folder).free:
+                raise ExportDamagedError(f"its {size} bytes do not fit on the disk")
+            # Names that would lead out of the folder are changed so that they do not.
+            zipped.extractall(folder)
+    except (zipfile.BadZipFile, OSError, NotImplementedError, EOFError) as e:
+        raise ExportDamagedError(f"it cannot be unpacked: {e}") from e
+    found = sorted(folder.rglob("saved_model.pb"))
+    if not found:
+        raise ExportDamagedError("it has no saved_model.pb")
+    return found[0].parent
+
+
+def _signature_of(loaded: Any) -> tuple[Callable[[Any], Any], str]:
+    """Return the function that serves, and the type it takes."""
+    try:
+        signature = loaded.signatures[SIGNATURE]
+    except KeyError as e:
+        raise ExportDamagedError(f"it has no signature {SIGNATURE}") from e
+    inputs = signature.structured_input_signature[1]
+    outputs = signature.structured_outputs
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise ExportDamagedError(f"it has {len(inputs)} inputs and {len(outputs)} outputs")
+    [(taken, described)], [given] = inputs.items(), outputs
+
+    # The signature holds its variables by what was loaded, so this must be kept too.
+    def predict(batch: Any, kept: Any = loaded) -> Any:  # noqa: ARG001
+        return signature(**{taken: batch})[given]
+
+    return predict, str(described.dtype.name)
 
 
 def _text(error: Exception) -> str:
