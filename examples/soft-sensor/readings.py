@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 SENSORS = ("ALK_MGL", "COND_USCM", "PH", "SS_MGL")
 NITRATE = "NO3_N_MGL"
-# What such a sensor can read: alkalinity in mg/l, conductivity in uS/cm, pH, suspended
-# solids in mg/l. What is outside comes from a fault, and would drown all others.
-HIGHEST = (1_000.0, 10_000.0, 14.0, 1_000.0)
+# What can be read at most: alkalinity in mg/l, conductivity in uS/cm, pH, suspended solids
+# and nitrate in mg/l. What is above comes from a fault, and would drown all others.
+HIGHEST = np.array([1_000.0, 10_000.0, 14.0, 1_000.0, 100.0])
 
 
 class DataError(Exception):
@@ -43,10 +43,10 @@ class Readings:
             rows = csv.reader(lines)
             columns = _columns(next(rows, []))
             table = np.array([_numbers(row, columns) for row in rows][:limit], np.float64)
-        if not len(table):
-            raise DataError(f"{path} has no readings")
-        usable = _is_usable(table)
+        usable = _is_usable(table.reshape(-1, len(columns)))
         kept = table[usable]
+        if not len(kept):
+            raise DataError(f"{path} has no readings that can be used")
         return cls(kept[:, :-1], kept[:, -1], int((~usable).sum()))
 
     def to_records(self) -> list[dict[str, float]]:
@@ -79,5 +79,4 @@ def _number(text: str) -> float:
 
 def _is_usable(table: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Say of each row whether all of it can have been read; NaN is in no range."""
-    in_range = (table >= 0) & (table <= (*HIGHEST, np.finfo(np.float64).max))
-    return np.asarray(in_range.all(axis=1), np.bool_)
+    return np.asarray(((table >= 0) & (table <= HIGHEST)).all(axis=1), np.bool_)
