@@ -37,6 +37,16 @@ class KafkaSettings(EnvironmentSettings):
         default=None,
         description="other clusters that inferences may use: JSON, a name for each",
     )
+    schema_registry_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s@]+$",
+        description="the only registry that is asked for schemas of Avro records",
+    )
+    schema_registry_username: str | None = None
+    schema_registry_password: SecretStr | None = None
+    schema_registry_ca_location: str | None = Field(
+        default=None, description="PEM file with the certificates to trust"
+    )
 
 
 class ClientSettings(EnvironmentSettings):

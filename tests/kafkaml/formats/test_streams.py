@@ -1,5 +1,7 @@
 """What a stream is follows from its configuration, and so do its codecs."""
 
+from typing import Any
+
 import pytest
 
 from kafkaml.exceptions import FormatError
@@ -38,9 +40,19 @@ def test_an_avro_stream_has_a_schema_of_each() -> None:
     assert [stream.features.shape, stream.labels.shape] == [(1,), ()]
 
 
-@pytest.mark.parametrize("name", ["RAW", "AVRO", "JSON"])
-def test_labels_need_a_configuration_of_their_own(name: str) -> None:
-    config = {"data_type": "uint8", "data_scheme": "int", "data_fields": ["x"]}
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("RAW", {"data_type": "uint8"}),
+        ("AVRO", {"data_scheme": "int"}),
+        ("JSON", {"data_fields": ["x"]}),
+        ("IMAGE", {"height": 8, "width": 8}),
+        ("AUDIO", {"samples": 8, "rate": 8000}),
+    ],
+)
+def test_labels_need_a_configuration_of_their_own(
+    name: str, config: dict[str, Any]
+) -> None:
     assert feature_format(name, config)
     with pytest.raises(FormatError, match="label_"):
         stream_format(name, config)

@@ -13,17 +13,22 @@ from kafkaml.exceptions import FormatError
 MAX_SCHEMA_CHARACTERS = 1_000_000
 MAX_NUMBERS = 10_000
 MAX_DEPTH = 50
+MAX_DIGITS = 300
 
-NumberKind = Literal["boolean", "int", "long", "float", "double", "enum"]
+NumberKind = Literal["boolean", "int", "long", "float", "double", "enum", "decimal"]
 _NUMBER_KINDS = {"boolean", "int", "long", "float", "double"}
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """One number; that of an enum is the place of its symbol in `symbols`."""
+    """One number; that of an enum is the place of its symbol in `symbols`.
+
+    A decimal has `scale` digits behind its point.
+    """
 
     kind: NumberKind
     symbols: tuple[str, ...] = ()
+    scale: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +52,26 @@ class Record:
     fields: tuple[tuple[str, "Node"], ...]
 
 
-Node: TypeAlias = Number | Nullable | Items | Record
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string, which may be null."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """Something that cannot become numbers; `reason` says why, after a name of it."""
+
+    reason: str
+
+
+Node: TypeAlias = Number | Nullable | Items | Record | Text | Opaque
 
 
 def parse_schema(text: object, setting: str) -> tuple[Any, Node]:
-    """Return a schema as fastavro wants it, and the tree of the numbers in its records.
+    """Return a schema as fastavro wants it, and the tree of what its records hold.
 
-    Raises FormatError if the schema is invalid, or a record of it not made of numbers.
-    Logical types are dropped: a timestamp is the number that it is stored as.
+    Raises FormatError if the schema is invalid. Logical types but decimals are dropped: a
+    timestamp is the number that it is stored as.
     """
     content = _without_logical_types(_json(text, setting))
     try:
@@ -81,6 +98,30 @@ def numbers_of(node: Node) -> Iterator[Number | None]:
                 yield from numbers_of(field)
 
 
+def node_at(node: Node, path: str) -> Node | None:
+    """Return the field `path`, names of nested records joined by dots; None if absent."""
+    for name in path.split("."):
+        fields = dict(node.fields) if isinstance(node, Record) else {}
+        if name not in fields:
+            return None
+        node = fields[name]
+    return node
+
+
+def opaque_parts(node: Node, place: str = "") -> Iterator[tuple[str, str]]:
+    """Go through the parts that are no numbers: the path of each, and why."""
+    match node:
+        case Text():
+            yield place, "is of type string, which is not a number"
+        case Opaque():
+            yield place, node.reason
+        case Items():
+            yield from opaque_parts(node.item, place)
+        case Record():
+            for name, field in node.fields:
+                yield from opaque_parts(field, f"{place}.{name}" if place else name)
+
+
 def _json(text: object, setting: str) -> Any:
     if isinstance(text, dict | list):
         return text
@@ -88,7 +129,7 @@ def _json(text: object, setting: str) -> Any:
         raise FormatError(f"{setting}: give the text of an Avro schema")
     if len(text) > MAX_SCHEMA_CHARACTERS:
         raise FormatError(f"{setting}: the schema is too long")
-    if text.strip() in _NUMBER_KINDS:
+    if text.strip() in {*_NUMBER_KINDS, "string"}:
         return text.strip()
     try:
         return orjson.loads(text)
@@ -105,9 +146,21 @@ def _without_logical_types(content: Any, depth: int = 0) -> Any:
         return {
             name: _without_logical_types(each, depth + 1)
             for name, each in content.items()
-            if name != "logicalType"
+            if name != "logicalType" or _is_decimal(content)
         }
     return content
+
+
+def _is_decimal(schema: dict[str, Any]) -> bool:
+    """Whether a schema is that of a decimal which keeps the rules of the standard."""
+    precision, scale = schema.get("precision"), schema.get("scale", 0)
+    return (
+        schema.get("logicalType") == "decimal"
+        and schema.get("type") in {"bytes", "fixed"}
+        and type(precision) is int
+        and type(scale) is int
+        and 0 <= scale <= precision <= MAX_DIGITS
+    )
 
 
 class _Reader:
@@ -123,7 +176,7 @@ class _Reader:
         if depth > MAX_DEPTH:
             raise self._error(place, "is nested too deep")
         if isinstance(schema, list):
-            return self._nullable(schema, place, depth)
+            return self._union(schema, place, depth)
         kind = schema["type"] if isinstance(schema, dict) else schema
         if isinstance(kind, dict | list):
             return self.node(kind, place, depth + 1)
@@ -131,6 +184,10 @@ class _Reader:
             return self.node(self._named[kind], place, depth + 1)
         if kind in _NUMBER_KINDS:
             return self._number(Number(kind))
+        if isinstance(schema, dict) and "logicalType" in schema:
+            number = Number("decimal", scale=schema.get("scale", 0))
+            self._named |= {schema["name"]: schema} if "name" in schema else {}
+            return self._number(number)
         return self._composite(kind, schema, place, depth)
 
     def _composite(self, kind: str, schema: Any, place: str, depth: int) -> Node:
@@ -140,14 +197,18 @@ class _Reader:
             case "enum":
                 self._named[schema["name"]] = schema
                 return self._number(Number("enum", tuple(schema["symbols"])))
-            case "record":
+            case "record" if schema["name"] not in self._open:
                 return self._record(schema, place, depth)
-        raise self._error(place, f"is of type {kind!s:.80}, which is not a number")
+            case "record":
+                return Opaque(f"holds the record {schema['name']} within itself")
+            case "string":
+                return Text()
+            case "fixed":
+                self._named[schema["name"]] = schema
+        return Opaque(f"is of type {kind!s:.80}, which is not a number")
 
     def _record(self, schema: Any, place: str, depth: int) -> Record:
         name = schema["name"]
-        if name in self._open:
-            raise self._error(place, f"holds the record {name} within itself")
         if not schema["fields"]:
             raise self._error(place, "is a record without fields")
         self._named[name] = schema
@@ -159,11 +220,13 @@ class _Reader:
         self._open.pop()
         return Record(fields)
 
-    def _nullable(self, branches: list[Any], place: str, depth: int) -> Nullable:
+    def _union(self, branches: list[Any], place: str, depth: int) -> Node:
         nodes = [self.node(each, place, depth + 1) for each in branches if each != "null"]
+        if nodes and all(isinstance(node, Text) for node in nodes):
+            return Text()
         numbers = tuple(node for node in nodes if isinstance(node, Number))
         if not numbers or len(numbers) < len(nodes):
-            raise self._error(place, "is a union of something else than numbers and null")
+            return Opaque("is a union of something else than numbers and null")
         return Nullable(numbers)
 
     def _number(self, number: Number) -> Number:

@@ -22,7 +22,8 @@ Format: TypeAlias = (
 class StreamFormat:
     """What the records of a training stream are: the value holds features, the key a label.
 
-    In JSON a label is a field of the value; `labels_in_value` then says so.
+    In JSON, and in AVRO without a `label_scheme`, labels are fields of the value;
+    `labels_in_value` then says so.
     """
 
     features: Format
@@ -32,10 +33,11 @@ class StreamFormat:
 
 def stream_format(input_format: str, input_config: Mapping[str, Any]) -> StreamFormat:
     """Return the format of a training stream; raise FormatError if it is none."""
+    labels = _label_format(input_format, input_config)
     return StreamFormat(
         feature_format(input_format, input_config),
-        _label_format(input_format, input_config),
-        labels_in_value=input_format == "JSON",
+        labels,
+        labels_in_value=labels.part == "value",
     )
 
 
@@ -59,11 +61,24 @@ def _label_format(input_format: str, input_config: Mapping[str, Any]) -> Format:
     match input_format:
         case "RAW" | "IMAGE" | "AUDIO":
             return raw_format(input_config, "label")
+        case "AVRO" if _has_labels_in_value(input_config):
+            return AvroFormat.from_config(
+                input_config, "data_scheme", fields="label_fields"
+            )
         case "AVRO":
             return AvroFormat.from_config(input_config, "label_scheme")
         case "JSON":
             return JsonFormat.from_config(input_config, "label_fields")
     raise _unknown(input_format)
+
+
+def _has_labels_in_value(config: Mapping[str, Any]) -> bool:
+    """Whether label and data are fields of one AVRO record."""
+    if config.get("label_scheme") is not None or config.get("label_fields") is None:
+        return False
+    if config.get("data_fields") is None:
+        raise FormatError("data_fields: name the fields of the record that are no labels")
+    return True
 
 
 def _unknown(input_format: str) -> FormatError:

@@ -1,61 +1,83 @@
-"""Reads and writes the AVRO format: schemaless records of numbers."""
+"""Reads and writes the AVRO format: records of numbers."""
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from decimal import DecimalException
+from typing import Any
 
 import fastavro
 import numpy as np
+from fastavro.read import SchemaResolutionError
 
 from kafkaml.exceptions import FormatError
 from kafkaml.formats.avro import AvroFormat
 from kafkaml.formats.avro_schema import Node, Number, Record, numbers_of
 from kafkaml.records.avro_flat import FlatRecords
-from kafkaml.records.avro_values import flatten, unflatten
+from kafkaml.records.avro_values import field_at, flatten, nested, unflatten
 from kafkaml.records.base import Array, Decoded, Dtype
 from kafkaml.records.batches import all_good, most_common, null_reason, some_good
 
-_READ_ERRORS = (
+READ_ERRORS = (
+    DecimalException,
     EOFError,
     IndexError,
     KeyError,
     MemoryError,
     OverflowError,
     RecursionError,
+    SchemaResolutionError,
     StopIteration,
+    TypeError,
+    ValueError,
+)
+WRITE_ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    KeyError,
     TypeError,
     ValueError,
 )
 
 
 class AvroCodec:
-    """Records of one schema, which holds numbers only.
+    """Records of one schema, of which numbers are used.
 
-    A record becomes a vector: its numbers in the order of the schema, those of nested
-    records and arrays in place, an enum as the place of its symbol, null as NaN. A schema
-    that is a single number gives scalars. Arrays make the length depend on the records;
-    those with another length than most of their batch are bad. Text, bytes and maps are no
-    numbers and make the schema unusable.
+    A record becomes a vector: its numbers in the order of the schema, or of the picked
+    fields; those of nested records and arrays in place, an enum as the place of its symbol,
+    null as NaN. A schema that is a single number gives scalars. Arrays make the length
+    depend on the records; those with another length than most of their batch are bad.
 
     The type of the result follows from the schema alone: booleans give uint8, integers
     int64, floats float32, all mixtures float64 (float and boolean: float32). What can be
-    null is a float: float32 if only float and boolean occur, else float64.
+    null is a float: float32 if only float and boolean occur, else float64. Decimals are
+    float64.
+
+    Records that were written by another schema, `writer`, are read as far as Avro's rules
+    of resolution allow.
     """
 
-    def __init__(self, described: AvroFormat) -> None:
+    def __init__(self, described: AvroFormat, *, writer: AvroFormat | None = None) -> None:
         self.shape = described.shape
         self.fields = described.fields
-        self._schema, self._root = described.schema, described.root
+        self._described = described
+        self._schema = described.schema
+        is_other = writer is not None and writer.root != described.root
+        self._writer = writer.schema if writer and is_other else None
+        self._used = described.used
         self._part = described.part
         self._width = None if self.shape is None else math.prod(self.shape)
-        self._dtype = _result_dtype(self._root)
-        numbers = _flat_numbers(self._root)
+        self._dtype = _result_dtype(self._used)
+        numbers = () if is_other else _flat_numbers(described.root)
         self._flat = FlatRecords(numbers, self._dtype) if numbers else None
+        self._columns = _columns(described) if numbers else None
 
     def decode(self, values: Sequence[bytes | None]) -> Decoded:
         """Decode a batch, shape `(good, numbers)`."""
         decode = self._decode_each if self._flat is None else self._flat.decode
         table, faults = decode([value or b"" for value in values])
+        if self._columns is not None:
+            table = table[:, self._columns]
         if self.shape == ():
             table = table.reshape(len(table))
         if not any(faults):
@@ -84,16 +106,21 @@ class AvroCodec:
             raise FormatError(f"the rows are {table.dtype}, not numbers")
         if not len(table):
             return []
-        if self._flat is not None:
+        if self._flat is not None and self._columns is None:
             return self._flat.encode(table)
-        return [self.encode_one(unflatten(self._root, row)) for row in table.tolist()]
+        return [self.encode_one(self._record(row)) for row in table.tolist()]
 
     def encode_one(self, record: object) -> bytes:
-        """Encode one record as fastavro takes it, such as a dictionary of its fields."""
+        """Encode one record as fastavro takes it, such as a dictionary of its fields.
+
+        Raises FormatError if a field without a default is missing, or does not fit.
+        """
         buffer = io.BytesIO()
         try:
-            fastavro.schemaless_writer(buffer, self._schema, record, strict=True)
-        except (ValueError, TypeError, KeyError, OverflowError, AttributeError) as e:
+            fastavro.schemaless_writer(
+                buffer, self._schema, record, strict_allow_default=True
+            )
+        except WRITE_ERRORS as e:
             raise FormatError(f"the record does not fit the schema: {e!s:.300}") from e
         return buffer.getvalue()
 
@@ -103,7 +130,7 @@ class AvroCodec:
         for index, value in enumerate(values):
             try:
                 rows[index] = self._row(value)
-            except _READ_ERRORS as e:
+            except READ_ERRORS as e:
                 faults[index] = f"does not fit the schema: {e!s:.200}".removesuffix(": ")
         usual = most_common(len(row) for row in rows.values())
         for index, row in rows.items():
@@ -115,16 +142,59 @@ class AvroCodec:
 
     def _row(self, value: bytes) -> list[float]:
         buffer = io.BytesIO(value)
-        record = fastavro.schemaless_reader(buffer, self._schema, None)
+        record = read_one(buffer, self._schema, self._writer)
         if buffer.tell() != len(value):
             raise ValueError("there are bytes after its last field")
-        return flatten(self._root, record)
+        if self._described.picked is None:
+            return flatten(self._used, record)
+        return [
+            number
+            for path, node in self._described.parts
+            if node is not None
+            for number in flatten(node, field_at(record, path))
+        ]
+
+    def _record(self, row: list[float]) -> Any:
+        """Return the record whose used numbers are `row`."""
+        record = unflatten(self._used, row)
+        if self._described.picked is None:
+            return record
+        return nested(record)
+
+
+def read_one(buffer: io.BytesIO, schema: Any, writer: Any | None) -> Any:
+    """Return the next record as fastavro gives it; raise one of READ_ERRORS if bad."""
+    if writer is None:
+        return fastavro.schemaless_reader(buffer, schema, None)
+    return fastavro.schemaless_reader(buffer, writer, schema)
+
+
+def _columns(described: AvroFormat) -> list[int] | None:
+    """Return the places of the picked numbers in a flat record; None if it is all."""
+    if described.picked is None:
+        return None
+    places = list(_paths(described.root, ""))
+    return [
+        place
+        for path in described.picked
+        for place, each in enumerate(places)
+        if each == path or each.startswith(f"{path}.")
+    ]
+
+
+def _paths(node: Node, path: str) -> Iterator[str]:
+    """Go through the paths of the numbers of a flat record in order."""
+    if not isinstance(node, Record):
+        yield path
+        return
+    for name, field in node.fields:
+        yield from _paths(field, f"{path}.{name}" if path else name)
 
 
 def _flat_numbers(node: Node) -> tuple[Number, ...]:
     """Return the numbers of a record that has nothing else; nothing for any other."""
     match node:
-        case Number():
+        case Number() if node.kind != "decimal":
             return (node,)
         case Record():
             parts = [_flat_numbers(field) for _, field in node.fields]
@@ -139,7 +209,7 @@ def _result_dtype(node: Node) -> Dtype:
     can_be_null = None in numbers
     if kinds <= {"boolean"} and not can_be_null:
         return np.dtype(np.uint8)
-    if not kinds & {"float", "double"} and not can_be_null:
+    if not kinds & {"float", "double", "decimal"} and not can_be_null:
         return np.dtype(np.int64)
     only_floats = "float" in kinds and kinds <= {"float", "boolean"}
     return np.dtype(np.float32 if only_floats else np.float64)

@@ -1,7 +1,8 @@
 """Between the values of fastavro and rows of numbers."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from kafkaml.exceptions import FormatError
@@ -12,6 +13,8 @@ def flatten(node: Node, value: Any) -> list[float]:
     """Return the numbers of a record in order; raise ValueError for an unknown symbol."""
     match node:
         case Number():
+            if node.kind == "decimal":
+                return [float(value)]
             return [node.symbols.index(value) if node.symbols else value]
         case Nullable():
             return [math.nan if value is None else _any_number(node, value)]
@@ -23,6 +26,27 @@ def flatten(node: Node, value: Any) -> list[float]:
                 for name, field in node.fields
                 for number in flatten(field, value[name])
             ]
+        case _:
+            raise TypeError("it is not made of numbers")
+
+
+def field_at(record: Any, path: str) -> Any:
+    """Return a field of a record, whose path names nested records with dots."""
+    for name in path.split("."):
+        record = record[name]
+    return record
+
+
+def nested(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields, whose names may be paths with dots, as a record of records."""
+    record: dict[str, Any] = {}
+    for path, value in fields.items():
+        *outer, name = path.split(".")
+        place = record
+        for each in outer:
+            place = place.setdefault(each, {})
+        place[name] = value
+    return record
 
 
 def unflatten(node: Node, row: list[float]) -> Any:
@@ -72,11 +96,15 @@ def _build(node: Node, row: Iterator[float], count: int) -> Any:
             return [_build(node.item, row, 0) for _ in range(count)]
         case Record():
             return {name: _build(field, row, count) for name, field in node.fields}
+        case _:
+            raise FormatError("a row of numbers holds no text")
 
 
 def _value(number: Number, value: float) -> Any:
     if number.kind in {"float", "double"}:
         return float(value)
+    if number.kind == "decimal":
+        return Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-number.scale))
     if value != value // 1 or (number.symbols and not 0 <= value < len(number.symbols)):
         raise FormatError(f"{value} is no {number.kind} of the schema")
     if number.symbols:

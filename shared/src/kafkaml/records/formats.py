@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kafkaml.config import KafkaSettings
 from kafkaml.formats import (
     AudioFormat,
     AvroFormat,
@@ -16,18 +17,21 @@ from kafkaml.formats import (
     stream_format,
 )
 from kafkaml.records.avro import AvroCodec
+from kafkaml.records.avro_framed import FramedAvroCodec
+from kafkaml.records.avro_text import AvroTextCodec
 from kafkaml.records.base import Codec
 from kafkaml.records.json import JsonCodec
 from kafkaml.records.media.codec import MediaCodec
 from kafkaml.records.raw import RawCodec
 from kafkaml.records.text import TextCodec
+from kafkaml.schema_registry import SchemaRegistry
 
 
 @dataclass(frozen=True, slots=True)
 class RecordFormat:
     """How the records of a stream are read: the value holds features, the key the label.
 
-    In JSON a label is a field of the value; `labels_in_value` then says so.
+    A label may be a field of the value; `labels_in_value` then says so.
     """
 
     features: Codec
@@ -51,15 +55,24 @@ def feature_codec(input_format: str, input_config: Mapping[str, Any]) -> Codec:
 
 
 def codec_for(described: Format) -> Codec:
-    """Return what reads and writes records of a format."""
+    """Return what reads and writes records of a format.
+
+    For Confluent's wire format the registry is the one that the environment names.
+    """
     match described:
         case RawFormat():
             return RawCodec(described)
         case TextFormat():
             return TextCodec(described)
         case AvroFormat():
-            return AvroCodec(described)
+            return _avro_codec(described)
         case JsonFormat():
             return JsonCodec(described)
         case ImageFormat() | AudioFormat():
             return MediaCodec(described)
+
+
+def _avro_codec(described: AvroFormat) -> Codec:
+    if described.is_framed:
+        return FramedAvroCodec(described, registry=SchemaRegistry(KafkaSettings()))
+    return AvroTextCodec(described) if described.is_text else AvroCodec(described)
