@@ -25,11 +25,12 @@ def main() -> None:
         finally:
             platform.run("down")
     _title("Answering a stream")
-    subprocess.run(
-        [sys.executable, ROOT / "tests/bench/inferencer_vs_predict.py"],
-        check=True,
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-    )
+    for script in ("inferencer_vs_predict.py", "inference_loop.py"):
+        subprocess.run(
+            [sys.executable, ROOT / "tests/bench" / script],
+            check=True,
+            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        )
 
 
 def _report(title: str, lines: list[str]) -> None:

@@ -1,0 +1,108 @@
+"""How long one record takes from its producer to the reader of its answer."""
+
+import secrets
+import statistics
+import time
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+from tests.bench.loop_engines import features, heavy, light, records_per_second
+from tests.bench.loop_runs import BATCH, Bench, running
+
+from inferencer.engines.base import Engine
+from kafkaml.schemas.outputs import Guarantee
+
+SLOW_RATE = 50.0
+SLOW_RECORDS = 300
+LOADED_SECONDS = 5.0
+
+
+def measure(bench: Bench) -> list[str]:
+    """Return what the loop adds to two hops over the broker, and its spread under load."""
+    hop = _bare_hop(bench)
+    lines = [f"one hop over the broker, p50       {1000 * _p(hop, 50):10.2f} ms"]
+    engine = light()
+    call = 1 / records_per_second(engine, batch=1, seconds=0.3)
+    for guarantee in Guarantee:
+        seconds, commit = _through_loop(bench, guarantee, engine, SLOW_RATE, SLOW_RECORDS)
+        added = _p(seconds, 50) - 2 * _p(hop, 50) - call
+        lines.append(
+            f"{guarantee}: p50 {1000 * _p(seconds, 50):.2f} ms, p99 "
+            f"{1000 * _p(seconds, 99):.2f} ms; beside two hops and the model "
+            f"{1000 * added:.2f} ms, of it a commit {1000 * commit:.2f} ms"
+        )
+    slow = heavy()
+    rate = records_per_second(slow, batch=BATCH) / 2
+    seconds, _ = _through_loop(
+        bench, Guarantee.AT_LEAST_ONCE, slow, rate, int(rate * LOADED_SECONDS)
+    )
+    lines.append(
+        f"half load ({rate:.0f} records/s): p50 {1000 * _p(seconds, 50):.2f} ms, "
+        f"p99 / p50 {_p(seconds, 99) / _p(seconds, 50):.2f}"
+    )
+    return lines
+
+
+def _bare_hop(bench: Bench) -> list[float]:
+    topic = f"bench-hop-{secrets.token_hex(4)}"
+    bench.topics.create(topic)
+    return _exchange(bench, topic, topic, SLOW_RATE, SLOW_RECORDS)
+
+
+def _through_loop(
+    bench: Bench, guarantee: Guarantee, engine: Engine, rate: float, records: int
+) -> tuple[list[float], float]:
+    topic = f"bench-in-{secrets.token_hex(4)}"
+    bench.topics.create(topic)
+    order = bench.order(topic, guarantee)
+    with running(bench, order, engine) as replica:
+        seconds = _exchange(bench, topic, order.output_topic, rate, records)
+        value = replica.metrics.registry.get_sample_value
+        total = value("kafkaml_inferencer_stage_seconds_total", {"stage": "commit"})
+        count = value("kafkaml_inferencer_batch_records_count")
+    return seconds, (total or 0) / (count or 1)
+
+
+def _exchange(
+    bench: Bench, to_topic: str, from_topic: str, rate: float, records: int
+) -> list[float]:
+    """Send at a rate, read what comes; return the seconds from one to the other."""
+    servers = {"bootstrap.servers": bench.topics.bootstrap_servers}
+    producer = Producer(servers | {"linger.ms": 0, "acks": "all"})
+    consumer = Consumer(
+        servers
+        | {
+            "group.id": from_topic,
+            "fetch.wait.max.ms": 100,
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+        }
+    )
+    consumer.assign([TopicPartition(from_topic, 0, 0)])
+    rows = [row.tobytes() for row in features(min(records, 1000))]
+    _send_one(producer, to_topic, rows[0], "warm-up")
+    while consumer.poll(1) is None:
+        pass
+    seconds: list[float] = []
+    began, sent = time.perf_counter(), 0
+    while len(seconds) < records:
+        now = time.perf_counter()
+        while sent < records and sent <= (now - began) * rate:
+            _send_one(producer, to_topic, rows[sent % len(rows)], str(time.perf_counter()))
+            sent += 1
+        producer.poll(0)
+        for message in consumer.consume(1000, 0.0005):
+            at = float(dict(message.headers())["at"])
+            seconds.append(time.perf_counter() - at)
+        if time.perf_counter() - began > records / rate + 60:
+            raise TimeoutError(f"{records - len(seconds)} answers are missing")
+    producer.flush(10)
+    consumer.close()
+    return seconds
+
+
+def _send_one(producer: Producer, topic: str, value: bytes, at: str) -> None:
+    producer.produce(topic, value, headers=[("at", at.encode())])
+
+
+def _p(seconds: list[float], percent: int) -> float:
+    return statistics.quantiles(seconds, n=100)[percent - 1]

@@ -1,0 +1,160 @@
+"""Runs of the inferencer on a real broker, whose answers are checked."""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import orjson
+from confluent_kafka import Consumer, Producer, TopicPartition
+from tests.bench.loop_engines import CLASSES, FEATURES, features
+from tests.inferencer.orders import inference_order, order_of
+from tests.inferencer.topics import Topics
+
+from inferencer.answers import SOURCE_HEADER
+from inferencer.config import InferencerSettings
+from inferencer.engines.base import Engine
+from inferencer.factory import Replica, build_replica
+from inferencer.report import Reporter
+from inferencer.testing import MemoryAttempts
+from kafkaml.schemas.attempts import InferenceOrder
+from kafkaml.schemas.outputs import Guarantee
+
+PATIENCE_SECONDS = 180.0
+TOLERANCE = 1e-5
+BATCH = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A broker and how much is sent over it."""
+
+    topics: Topics
+    records: int
+
+    def filled_topic(self, records: int, *, partitions: int = 1) -> str:
+        """Return a new topic with records."""
+        name = f"bench-in-{secrets.token_hex(4)}"
+        self.topics.create(name, partitions)
+        self.fill(name, records)
+        return name
+
+    def fill(self, topic: str, records: int) -> None:
+        """Send records, to all partitions alike."""
+        self.topics.send(topic, (row.tobytes() for row in features(records)))
+
+    def order(self, input_topic: str, guarantee: Guarantee) -> InferenceOrder:
+        """Return an inference with topics of its own for what it writes."""
+        order = inference_order(
+            inference_id=secrets.randbits(40) + 1,
+            input_topic=input_topic,
+            output_topic=f"bench-out-{secrets.token_hex(4)}",
+            input_config={"data_type": "float32", "data_reshape": str(FEATURES)},
+            input_shape=[FEATURES],
+        ).model_copy(update={"guarantee": guarantee})
+        self.topics.create(order.output_topic)
+        self.topics.create(order.dead_letter_topic)
+        return order
+
+
+@contextmanager
+def running(bench: Bench, order: InferenceOrder, engine: Engine) -> Iterator[Replica]:
+    """Run a replica in a thread, from when it has its partitions."""
+    stop = threading.Event()
+    attempts = MemoryAttempts(order=order_of(order))
+    replica = build_replica(
+        settings=InferencerSettings(bootstrap_servers=bench.topics.bootstrap_servers),
+        order=order,
+        engine=engine,
+        reporter=Reporter(attempts=attempts, replica=0, stop=stop),
+    )
+    thread = threading.Thread(target=replica.stream.run, args=(order.input_topic, stop))
+    thread.start()
+    try:
+        if not attempts.reported_serving.wait(PATIENCE_SECONDS):
+            raise TimeoutError("the inferencer did not join")
+        yield replica
+    finally:
+        stop.set()
+        thread.join()
+
+
+def loop_rate(
+    bench: Bench, input_topic: str, records: int, engine: Engine, guarantee: Guarantee
+) -> float:
+    """Return the records per second of the inferencer, of which each answer is right."""
+    order = bench.order(input_topic, guarantee)
+    with running(bench, order, engine) as replica:
+        began = time.perf_counter()
+        wait_for(lambda: replica.metrics.answers, records)
+        rate = records / (time.perf_counter() - began)
+    check(bench, order, records, engine)
+    return rate
+
+
+def wait_for(count: Callable[[], int], wanted: int) -> None:
+    """Return once `count()` is `wanted`."""
+    deadline = time.perf_counter() + PATIENCE_SECONDS
+    while count() < wanted:
+        if time.perf_counter() > deadline:
+            raise TimeoutError("the inferencer did not answer everything")
+        time.sleep(0.002)
+
+
+def bare_rate(bench: Bench, input_topic: str, records: int) -> float:
+    """Return what the clients alone do: read, write as many bytes, commit each batch."""
+    servers = bench.topics.bootstrap_servers
+    output = f"bench-bare-{secrets.token_hex(4)}"
+    bench.topics.create(output)
+    value = orjson.dumps({"values": [1 / CLASSES] * CLASSES})
+    headers = [
+        (SOURCE_HEADER, input_topic.encode() + b"/0/12345"),
+        ("kafkaml-model", b"7/3"),
+    ]
+    consumer = Consumer(
+        {
+            "bootstrap.servers": servers,
+            "group.id": output,
+            "enable.auto.commit": False,
+            "fetch.queue.backoff.ms": 10,
+        }
+    )
+    producer = Producer(
+        {"bootstrap.servers": servers, "enable.idempotence": True, "linger.ms": 5}
+    )
+    consumer.assign([TopicPartition(input_topic, 0, 0)])
+    first = consumer.consume(1, PATIENCE_SECONDS)
+    began, done = time.perf_counter(), len(first)
+    while done < records:
+        messages = consumer.consume(min(BATCH, records - done), 1)
+        for message in messages:
+            producer.produce(output, value, message.key(), headers=headers)
+        producer.flush(PATIENCE_SECONDS)
+        done += len(messages)
+        offset = TopicPartition(input_topic, 0, done)
+        consumer.commit(offsets=[offset], asynchronous=False)
+    rate = records / (time.perf_counter() - began)
+    consumer.close()
+    return rate
+
+
+def check(bench: Bench, order: InferenceOrder, records: int, engine: Engine) -> None:
+    """Raise ValueError unless each record was answered once, by what the model says."""
+    answers = bench.topics.read_committed(order.output_topic, records)
+    sources = [dict(each.headers())[SOURCE_HEADER] for each in answers]
+    if len(answers) != records or len(set(sources)) != records:
+        raise ValueError(f"{len(answers)} answers to {len(set(sources))} of {records}")
+    if order.input_topic.encode() + b"/1/0" in sources:
+        return  # the place in several partitions does not tell which record it was
+    rows = features(records)
+    expected = np.concatenate(
+        [engine.predict(rows[at : at + BATCH]) for at in range(0, records, BATCH)]
+    )
+    places = [int(each.rpartition(b"/")[2]) for each in sources]
+    values = np.array([orjson.loads(each.value())["values"] for each in answers])
+    difference = np.abs(values - expected[places]).max()
+    if difference > TOLERANCE:
+        raise ValueError(f"the answers differ from those of the model by {difference}")
