@@ -19,6 +19,7 @@ from kafkaml.schemas.trainings import Training
 
 CHECK_SECONDS = 180
 TRAINING_SECONDS = 300
+RESULT_SECONDS = 1800
 
 _SCRIPTS = Path(sys.executable).parent
 
@@ -136,5 +137,5 @@ def wait_recorded(client: Client, deployment_id: int) -> int:
 
 def finished(client: Client, deployment_id: int) -> Training:
     """Wait for the result of a deployment with one model; return its training."""
-    deployment = client.deployments.wait_finished(deployment_id, timeout=TRAINING_SECONDS)
+    deployment = client.deployments.wait_finished(deployment_id, timeout=RESULT_SECONDS)
     return client.trainings.get(deployment.trainings[0].id)

@@ -67,7 +67,8 @@ class Patients:
             frame = fetch_ucirepo(id=EXASENS_ID).data.original
         except Exception as e:
             raise DataError(f"ucimlrepo could not fetch Exasens: {e}") from e
-        return cls.from_rows(frame.astype(str).to_dict(orient="records"))
+        known = [name for name in COLUMNS if name in frame.columns]
+        return cls.from_rows(frame[known].astype(str).to_dict(orient="records"))
 
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[str, Any]]) -> Self:

@@ -1,6 +1,7 @@
 import io
 import json
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,13 @@ def test_a_file_that_cannot_be_used_is_refused(
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"there is no file .*patients\.csv"):
         Patients.from_file(tmp_path / "patients.csv")
+
+
+def test_without_a_file_it_says_where_to_get_one() -> None:
+    if find_spec("ucimlrepo") is not None:
+        pytest.skip("ucimlrepo is installed: it would download")
+    with pytest.raises(DataError, match="name the file by --data, or install ucimlrepo"):
+        Patients.fetched()
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
