@@ -66,6 +66,12 @@ class IncrementalOptions(Request):
     min_delta: float = Field(
         default=0, ge=0, description="by how much it must be better to be published"
     )
+    publish_seconds: float = Field(
+        default=10,
+        ge=0,
+        le=30 * 24 * 3600,
+        description="at least so long between two models that are published",
+    )
 
     @model_validator(mode="after")
     def _check_monitor(self) -> Self:

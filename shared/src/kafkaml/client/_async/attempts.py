@@ -15,6 +15,7 @@ from kafkaml.schemas.attempts import (
     ProgressReport,
     ResultReport,
 )
+from kafkaml.schemas.incremental import ImprovementReport
 from kafkaml.schemas.trainings import Artifact, ArtifactFormat
 
 
@@ -40,9 +41,14 @@ class AsyncAttempts:
         """Tell the metrics after one epoch."""
         await self._session.report(_place("epochs"), report)
 
-    async def upload_artifact(self, path: Path | str) -> Artifact:
+    async def upload_artifact(self, source: Path | str | BinaryIO) -> Artifact:
         """Upload the trained model, a `.keras` file, as a stream."""
-        return await self._session.upload(_place("artifact"), Path(path), Artifact)
+        file = Path(source) if isinstance(source, str) else source
+        return await self._session.upload(_place("artifact"), file, Artifact)
+
+    async def improvement(self, report: ImprovementReport) -> None:
+        """Publish a model while the training goes on; its artifact was uploaded before."""
+        await self._session.report(_place("improvements"), report)
 
     async def upload_export(
         self,

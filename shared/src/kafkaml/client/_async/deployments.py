@@ -17,6 +17,7 @@ from kafkaml.schemas.deployments import (
     TrainingParameters,
 )
 from kafkaml.schemas.fit import FitOptions
+from kafkaml.schemas.incremental import IncrementalOptions
 from kafkaml.schemas.states import TrainingState
 
 _DEFAULT = TrainingParameters()
@@ -45,6 +46,7 @@ class AsyncDeployments:
         deadline_seconds: int = _DEFAULT.deadline_seconds,
         max_attempts: int = _DEFAULT.max_attempts,
         checkpoint_seconds: int | None = _DEFAULT.checkpoint_seconds,
+        incremental: IncrementalOptions | Mapping[str, object] | None = None,
         resources: Resources | Mapping[str, object] = _DEFAULT.resources,
     ) -> Deployment:
         """Deploy a configuration for training: each of its models gets a training.
@@ -53,6 +55,7 @@ class AsyncDeployments:
         one training may use (`{"cpu": "2", "memory": "4Gi"}`). Rates are fractions of the
         records; None takes those of the stream's announcement. `deadline_seconds` counts
         from there too. `folds` cross-validates before the model is fitted for good.
+        `incremental` trains on a stream without an end.
         """
         body = build(
             DeploymentCreate,
@@ -70,6 +73,9 @@ class AsyncDeployments:
             deadline_seconds=deadline_seconds,
             max_attempts=max_attempts,
             checkpoint_seconds=checkpoint_seconds,
+            incremental=None
+            if incremental is None
+            else build(IncrementalOptions.model_validate, incremental),
             resources=build(Resources.model_validate, resources),
         )
         return await self._session.create(place("deployments"), body, Deployment)

@@ -66,6 +66,13 @@ class AsyncTrainings:
         """Stop a training; it is over at once and keeps no result."""
         return await self._session.act(place("trainings", training_id, "stop"), Training)
 
+    async def finish(self, training_id: int) -> Training:
+        """Let a training of a stream without an end read no more and hand in its result.
+
+        Raise ProblemError `stream-ends` if its stream has an end.
+        """
+        return await self._session.act(place("trainings", training_id, "finish"), Training)
+
     async def retry(self, training_id: int) -> Training:
         """Start a failed or stopped training anew, as its next attempt."""
         path = place("trainings", training_id, "retry")

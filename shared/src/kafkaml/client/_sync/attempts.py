@@ -16,6 +16,7 @@ from kafkaml.schemas.attempts import (
     ProgressReport,
     ResultReport,
 )
+from kafkaml.schemas.incremental import ImprovementReport
 from kafkaml.schemas.trainings import Artifact, ArtifactFormat
 
 
@@ -41,9 +42,14 @@ class Attempts:
         """Tell the metrics after one epoch."""
         self._session.report(_place("epochs"), report)
 
-    def upload_artifact(self, path: Path | str) -> Artifact:
+    def upload_artifact(self, source: Path | str | BinaryIO) -> Artifact:
         """Upload the trained model, a `.keras` file, as a stream."""
-        return self._session.upload(_place("artifact"), Path(path), Artifact)
+        file = Path(source) if isinstance(source, str) else source
+        return self._session.upload(_place("artifact"), file, Artifact)
+
+    def improvement(self, report: ImprovementReport) -> None:
+        """Publish a model while the training goes on; its artifact was uploaded before."""
+        self._session.report(_place("improvements"), report)
 
     def upload_export(
         self,

@@ -18,6 +18,7 @@ from kafkaml.schemas.deployments import (
     TrainingParameters,
 )
 from kafkaml.schemas.fit import FitOptions
+from kafkaml.schemas.incremental import IncrementalOptions
 from kafkaml.schemas.states import TrainingState
 
 _DEFAULT = TrainingParameters()
@@ -46,6 +47,7 @@ class Deployments:
         deadline_seconds: int = _DEFAULT.deadline_seconds,
         max_attempts: int = _DEFAULT.max_attempts,
         checkpoint_seconds: int | None = _DEFAULT.checkpoint_seconds,
+        incremental: IncrementalOptions | Mapping[str, object] | None = None,
         resources: Resources | Mapping[str, object] = _DEFAULT.resources,
     ) -> Deployment:
         """Deploy a configuration for training: each of its models gets a training.
@@ -54,6 +56,7 @@ class Deployments:
         one training may use (`{"cpu": "2", "memory": "4Gi"}`). Rates are fractions of the
         records; None takes those of the stream's announcement. `deadline_seconds` counts
         from there too. `folds` cross-validates before the model is fitted for good.
+        `incremental` trains on a stream without an end.
         """
         body = build(
             DeploymentCreate,
@@ -71,6 +74,9 @@ class Deployments:
             deadline_seconds=deadline_seconds,
             max_attempts=max_attempts,
             checkpoint_seconds=checkpoint_seconds,
+            incremental=None
+            if incremental is None
+            else build(IncrementalOptions.model_validate, incremental),
             resources=build(Resources.model_validate, resources),
         )
         return self._session.create(place("deployments"), body, Deployment)

@@ -65,6 +65,13 @@ class Trainings:
         """Stop a training; it is over at once and keeps no result."""
         return self._session.act(place("trainings", training_id, "stop"), Training)
 
+    def finish(self, training_id: int) -> Training:
+        """Let a training of a stream without an end read no more and hand in its result.
+
+        Raise ProblemError `stream-ends` if its stream has an end.
+        """
+        return self._session.act(place("trainings", training_id, "finish"), Training)
+
     def retry(self, training_id: int) -> Training:
         """Start a failed or stopped training anew, as its next attempt."""
         path = place("trainings", training_id, "retry")
