@@ -27,6 +27,7 @@ from trainer.messages import (
     Trained,
 )
 from trainer.sandbox import Sandbox, child_environment
+from trainer.standby import Standby
 
 SOURCE = """\
 import keras
@@ -73,7 +74,14 @@ class Killed:
         return list(keras.saving.load_model(self.folder / MODEL_FILE).get_weights())
 
 
-def train_killed(folder: Path, *, kills: int, chance: random.Random) -> Killed:
+def train_killed(
+    folder: Path,
+    *,
+    kills: int,
+    chance: random.Random,
+    source: str = SOURCE,
+    standby: Standby | None = None,
+) -> Killed:
     """Train; kill the process so often, each time a random while after its first step."""
     run = Killed(folder)
     kept = folder.with_name(f"{folder.name}.kept")
@@ -85,16 +93,34 @@ def train_killed(folder: Path, *, kills: int, chance: random.Random) -> Killed:
             shutil.copy(kept, folder / RESUME_FILE)
         is_killed = run.kills < kills
         after = chance.uniform(0, 4 * CHECKPOINT_SECONDS) if is_killed else None
-        _attempt(run, kept, kill_after=after)
+        place = Place(folder, source, standby)
+        _attempt(run, place, kept, kill_after=after)
     return run
 
 
-def _attempt(run: Killed, kept: Path, *, kill_after: float | None) -> None:
+@dataclass(frozen=True)
+class Place:
+    """Where an attempt runs what; `standby` has TensorFlow imported."""
+
+    folder: Path
+    source: str
+    standby: Standby | None
+
+    def sandbox(self) -> Sandbox:
+        environment = child_environment(
+            os.environ, directory=self.folder, threads=1, gpus=0
+        )
+        return Sandbox(directory=self.folder, environment=environment, standby=self.standby)
+
+    def build(self) -> Build:
+        return Build(source=self.source, seed=5, memory_bytes=None, try_saving=False)
+
+
+def _attempt(run: Killed, place: Place, kept: Path, *, kill_after: float | None) -> None:
     """Run one process to its end; keep its checkpoints as the API would."""
     run.epochs = []
-    environment = child_environment(os.environ, directory=run.folder, threads=1, gpus=0)
-    with Sandbox(directory=run.folder, environment=environment) as sandbox:
-        sandbox.send(Build(source=SOURCE, seed=5, memory_bytes=None, try_saving=False))
+    with place.sandbox() as sandbox:
+        sandbox.send(place.build())
         assert isinstance(_next(sandbox), Ready)
         assert isinstance(_next(sandbox), Built)
         run.resumed += kept.exists()

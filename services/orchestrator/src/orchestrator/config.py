@@ -133,6 +133,22 @@ class Settings(
         min_length=1,
         description="runs one replica of an inference; a JSON list",
     )
+    warm_start: bool = Field(
+        default=True,
+        description="keep TensorFlow loaded for the trainings of the process executor",
+    )
+    warm_command: list[str] = Field(
+        default=[
+            *(sys.executable, "-I", "-u", "-X", "faulthandler"),
+            *("-m", "trainer.warm_parent"),
+        ],
+        min_length=1,
+        description="runs the process that has TensorFlow loaded; a JSON list",
+    )
+    warm_idle: Duration = Field(
+        default=timedelta(minutes=15),
+        description="without a training or a check, until that process ends",
+    )
     pass_interval: Duration = timedelta(seconds=2)
     stop_grace: Duration = Field(
         default=timedelta(seconds=30),

@@ -16,6 +16,7 @@ from orchestrator.config import Settings
 from orchestrator.exceptions import SettingsError
 from orchestrator.executors.base import Executor
 from orchestrator.executors.process import ProcessExecutor
+from orchestrator.executors.warm_parent import WarmParent
 from orchestrator.listener import EventListener
 from orchestrator.loop import ReconcileLoop
 from orchestrator.metrics import Metrics
@@ -133,12 +134,14 @@ async def _executor(
     """
     match settings.executor:
         case "process":
-            process = ProcessExecutor(
-                directory=settings.workloads_directory,
-                commands=settings.commands,
-                grace=settings.stop_grace,
-            )
-            yield process, ()
+            with _warm_parent(settings) as warm_parent:
+                process = ProcessExecutor(
+                    directory=settings.workloads_directory,
+                    commands=settings.commands,
+                    grace=settings.stop_grace,
+                    warm_parent=warm_parent,
+                )
+                yield process, ()
         case "docker":
             from orchestrator.executors.docker.executor import DockerExecutor
 
@@ -149,6 +152,18 @@ async def _executor(
 
             async with KubernetesExecutor.connect(settings=settings) as kubernetes:
                 yield kubernetes, [kubernetes.watcher(wake)]
+
+
+@contextmanager
+def _warm_parent(settings: Settings) -> Iterator[WarmParent | None]:
+    if not settings.warm_start:
+        yield None
+        return
+    parent = WarmParent(command=settings.warm_command, idle=settings.warm_idle)
+    try:
+        yield parent
+    finally:
+        parent.close()
 
 
 @contextmanager

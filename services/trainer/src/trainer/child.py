@@ -1,7 +1,7 @@
 """The child process: builds, trains and saves a model at the trainer's command.
 
 It knows neither Kafka nor the API. Commands come by standard input, reports go by the file
-descriptor that its argument names; standard output is for what a model prints.
+descriptor that it is given; standard output is for what a model prints.
 """
 
 import os
@@ -12,7 +12,7 @@ from threading import Lock, Thread
 from typing import NoReturn
 
 from trainer.messages import COMMANDS, Build, Command, Message, Ready, Train
-from trainer.protection import die_with_parent, limit_process
+from trainer.protection import limit_process
 
 
 class Channel:
@@ -82,12 +82,8 @@ def serve(channel: Channel) -> None:
         channel.send(failure_of(e))
 
 
-def main() -> None:
-    die_with_parent()
-    serve(open_channel(int(sys.argv[1])))
+def run_child(reports: int) -> NoReturn:
+    """Do what the commands at standard input say; send reports to an open file."""
+    serve(open_channel(reports))
     sys.stdout.flush()
     os._exit(0)  # threads that a model's code has left behind are not waited for
-
-
-if __name__ == "__main__":
-    main()

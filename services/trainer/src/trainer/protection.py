@@ -7,6 +7,7 @@ import sys
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
+PR_SET_CHILD_SUBREAPER = 36
 
 MAX_FILE_BYTES = 32 * 2**30
 MAX_PROCESSES = 8192
@@ -15,6 +16,16 @@ MAX_PROCESSES = 8192
 def hide_process() -> None:
     """Keep other processes of the same user from reading this one's environment."""
     _prctl(PR_SET_DUMPABLE, 0)
+
+
+def show_process() -> None:
+    """Undo `hide_process`, which a fork takes over."""
+    _prctl(PR_SET_DUMPABLE, 1)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose parent dies, so that none gets away."""
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def die_with_parent() -> None:

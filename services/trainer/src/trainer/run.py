@@ -22,6 +22,7 @@ from trainer.model_process import ModelProcess
 from trainer.outcome import deliver
 from trainer.report import Attempts, Reporter
 from trainer.sandbox import Sandbox, child_environment
+from trainer.standby import Standby
 from trainer.stopwatch import Stopwatch
 from trainer.training_attempt import TrainingAttempt
 
@@ -45,6 +46,7 @@ def run(*, attempts: Attempts, settings: TrainerSettings, kafka: KafkaSettings) 
                 kafka=kafka,
                 directory=Path(folder),
                 stopwatch=stopwatch,
+                standby=Standby.inherited(settings.standby_descriptor),
             )
             work.do(order)
     except TrainerError as e:
@@ -62,6 +64,7 @@ class Work:
     kafka: KafkaSettings
     directory: Path
     stopwatch: Stopwatch
+    standby: Standby | None = None
 
     def do(self, order: Order) -> None:
         """Do an order; raise TrainerError, after a failure was reported, if it fails."""
@@ -123,7 +126,9 @@ class Work:
             threads=max(1, ceil(cpu_cores(resources.cpu))),
             gpus=resources.gpu,
         )
-        return Sandbox(directory=self.directory, environment=environment)
+        # A standby was started without a GPU in sight.
+        standby = None if resources.gpu else self.standby
+        return Sandbox(directory=self.directory, environment=environment, standby=standby)
 
 
 def _limit_of(resources: Resources) -> int | None:

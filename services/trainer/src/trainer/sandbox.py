@@ -7,24 +7,25 @@ files but its two pipes, and ends when the trainer does.
 import os
 import select
 import signal
-import subprocess
-import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self, cast
+from typing import Self
 
+import structlog
 from pydantic import ValidationError
 
 from trainer.deadline import Deadline
 from trainer.exceptions import ModelCodeError, OutOfMemoryError, PlatformError, TrainerError
 from trainer.messages import REPORTS, Command, Ready, Report
+from trainer.standby import Child, Place, Standby
 
 MAX_LINE_BYTES = 32 * 2**20
 READ_BYTES = 2**20
 LOOK_SECONDS = 0.5
 END_SECONDS = 10.0
+
+logger = structlog.get_logger()
 
 _GPU_VARIABLES = (
     "CUDA_VISIBLE_DEVICES",
@@ -46,6 +47,8 @@ def child_environment(
         "KERAS_BACKEND": "tensorflow",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "OMP_NUM_THREADS": str(threads),
+        # The same in a child that is forked from a process that must have no threads.
+        "OPENBLAS_NUM_THREADS": "1",
         "TF_NUM_INTRAOP_THREADS": str(threads),
         "TF_NUM_INTEROP_THREADS": str(threads),
     }
@@ -55,31 +58,38 @@ def child_environment(
 
 
 class Sandbox:
-    """A running child. Leaving the context ends it, and all that it started."""
+    """A running child. Leaving the context ends it, and all that it started.
 
-    def __init__(self, *, directory: Path, environment: Mapping[str, str]) -> None:
-        self._reports, reports_of_child = os.pipe()
-        try:
-            self._process = subprocess.Popen(  # noqa: S603  # no shell, our own arguments
-                [
-                    *(sys.executable, "-I", "-u", "-X", "faulthandler"),
-                    *("-m", "trainer.child", str(reports_of_child)),
-                ],
-                stdin=subprocess.PIPE,
-                stdout=2,  # what a model prints goes to the log
-                cwd=directory,
-                env=environment,
-                pass_fds=[reports_of_child],
-                start_new_session=True,
-            )
-        except BaseException:
-            os.close(self._reports)
-            raise
-        finally:
-            os.close(reports_of_child)
-        self._commands = cast("IO[bytes]", self._process.stdin)
+    `standby` is one that has TensorFlow imported; without it the child has to do that.
+    """
+
+    def __init__(
+        self,
+        *,
+        directory: Path,
+        environment: Mapping[str, str],
+        standby: Standby | None = None,
+    ) -> None:
         self._received = bytearray()
         self._is_ready = False
+        self._is_open = True
+        commands_of_child, self._commands = os.pipe()
+        self._reports, reports_of_child = os.pipe()
+        place = Place(
+            directory=directory,
+            environment=environment,
+            commands=commands_of_child,
+            reports=reports_of_child,
+        )
+        try:
+            self._own_standby, self._child = _spawn(place, standby)
+        except BaseException:
+            os.close(self._reports)
+            os.close(self._commands)
+            raise
+        finally:
+            os.close(commands_of_child)
+            os.close(reports_of_child)
 
     def __enter__(self) -> Self:
         return self
@@ -94,13 +104,14 @@ class Sandbox:
 
     @property
     def process_id(self) -> int:
-        return self._process.pid
+        return self._child.process_id
 
     def send(self, command: Command) -> None:
         """Send a command; raise what `lost` returns if nobody takes it."""
+        line = command.to_line()
         try:
-            self._commands.write(command.to_line())
-            self._commands.flush()
+            while line:
+                line = line[os.write(self._commands, line) :]
         except BrokenPipeError as e:
             raise self._lost() from e
 
@@ -118,27 +129,26 @@ class Sandbox:
             ready, _, _ = select.select([self._reports], [], [], pause)
             if ready:
                 self._read()
-            elif self._process.poll() is not None:
-                raise self._lost()
-            elif deadline.passed:
-                return None
+            else:
+                self.raise_if_lost()
+            if deadline.passed:
+                return self._parse(line) if (line := self._next_line()) else None
 
     def raise_if_lost(self) -> None:
         """Raise what `receive` would if the child has ended."""
-        if self._process.poll() is not None:
+        if self._child.wait(0) is not None:
             raise self._lost()
 
     def close(self) -> None:
         """End the child and everything that it started; a second call does nothing."""
-        if self._reports < 0:
+        if not self._is_open:
             return
+        self._is_open = False
         os.close(self._reports)
-        self._reports = -1
-        with suppress(ProcessLookupError):  # it has ended, and all of its group with it
-            os.killpg(self._process.pid, signal.SIGKILL)
-        with suppress(BrokenPipeError):  # a command that the child no longer took
-            self._commands.close()
-        self._process.wait(END_SECONDS)
+        os.close(self._commands)
+        self._child.end()
+        if self._own_standby is not None:
+            self._own_standby.close()
 
     def _next_line(self) -> bytes | None:
         end = self._received.find(b"\n")
@@ -170,11 +180,21 @@ class Sandbox:
 
     def _lost(self) -> TrainerError:
         """Return what it means that the child has ended, or at least closed its pipe."""
-        try:
-            code = self._process.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:
+        code = self._child.wait(END_SECONDS)
+        if code is None:
             return ModelCodeError("the model's code closed the connection to the trainer")
         return lost_error(code, is_ready=self._is_ready)
+
+
+def _spawn(place: Place, standby: Standby | None) -> tuple[Standby | None, Child]:
+    """Return a child and, unless it is of the given standby, the one that it is of."""
+    if standby is not None and not standby.is_taken:
+        try:
+            return None, standby.spawn(place)
+        except PlatformError as e:
+            logger.warning("there is no warm start", reason=str(e))
+    own = Standby.start(place.environment)
+    return own, own.spawn(place)
 
 
 def lost_error(code: int, *, is_ready: bool) -> TrainerError:

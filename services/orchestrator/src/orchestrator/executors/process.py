@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,11 +16,13 @@ from orchestrator.exceptions import ExecutorError
 from orchestrator.executors.base import MAX_LOG_BYTES, Replica
 from orchestrator.executors.log_text import whole_lines
 from orchestrator.executors.runner import RunOrder
+from orchestrator.executors.warm_parent import WarmParent, basic_environment
 from orchestrator.executors.workloads_directory import Claim, WorkloadsDirectory
 
 LOG_FILE_BYTES = 5 * 1024 * 1024
 _SPAWN_TIMEOUT = timedelta(seconds=30)
 _KILL_TIMEOUT = timedelta(seconds=10)
+_RUNNER = [sys.executable, "-I", "-m", "orchestrator.executors.runner"]
 
 
 class ProcessExecutor:
@@ -29,6 +32,7 @@ class ProcessExecutor:
     again, and two orchestrators on one folder start nothing twice. `commands` says what to
     run for each kind of workload; `grace` is the time from SIGTERM to SIGKILL. Memory and
     CPU time are checked each `look_interval`; a log takes twice `log_bytes` on the disk.
+    What runs the code of models is started below `warm_parent`, if there is one.
     """
 
     def __init__(
@@ -39,12 +43,14 @@ class ProcessExecutor:
         grace: timedelta = timedelta(seconds=30),
         look_interval: timedelta = timedelta(seconds=0.5),
         log_bytes: int = LOG_FILE_BYTES,
+        warm_parent: WarmParent | None = None,
     ) -> None:
         self._directory = WorkloadsDirectory(directory)
         self._commands = commands
         self._grace = grace
         self._look_interval = look_interval
         self._log_bytes = log_bytes
+        self._warm_parent = warm_parent
 
     async def list(self) -> Sequence[Replica]:
         return await asyncio.to_thread(self._directory.replicas)
@@ -78,11 +84,38 @@ class ProcessExecutor:
         if claim is None:
             return
         try:
-            _spawn(claim, self._order(claim, workload, environment))
+            order = self._order(claim, workload, environment)
+            if not self._start_warm(claim, workload, order):
+                _spawn(claim, order)
         except (OSError, subprocess.SubprocessError) as e:
             raise ExecutorError(f"the runner of {workload.name} did not start: {e}") from e
         finally:
             os.close(claim.lock)
+
+    def _start_warm(self, claim: Claim, workload: Workload, order: RunOrder) -> bool:
+        """Start a runner that has a process with TensorFlow imported below it."""
+        if self._warm_parent is None or not _is_for_warm_start(workload):
+            return False
+        with claim.directory.log.open("ab") as log:
+            start = self._warm_parent.start(
+                _RUNNER,
+                environment=basic_environment(),
+                directory=str(claim.directory.path),
+                lock=claim.lock,
+                log=log.fileno(),
+            )
+        if start is None:
+            return False
+        variables = {"KAFKA_ML_STANDBY_DESCRIPTOR": str(start.standby)}
+        start.hand_over(
+            replace(
+                order,
+                lock=start.lock,
+                standby=start.standby,
+                environment=order.environment | variables,
+            ).to_json()
+        )
+        return True
 
     def _order(
         self, claim: Claim, workload: Workload, environment: Mapping[str, str]
@@ -94,7 +127,7 @@ class ProcessExecutor:
             starts=claim.starts,
             restarts=claim.restarts,
             command=self._commands[workload.kind],
-            environment=_basics()
+            environment=basic_environment()
             | {"HOME": str(work), "TMPDIR": str(work / "tmp")}
             | dict(environment),
             memory_bytes=memory_bytes(workload.resources.memory),
@@ -137,10 +170,10 @@ def _running(workloads: WorkloadsDirectory) -> list[Replica]:
 def _spawn(claim: Claim, order: RunOrder) -> None:
     """Start a runner and hand it the lock; it leaves at once, and nobody waits for it."""
     with claim.directory.log.open("ab") as log:
-        subprocess.run(
-            [sys.executable, "-I", "-m", "orchestrator.executors.runner"],
+        subprocess.run(  # noqa: S603 - our own arguments, no shell
+            _RUNNER,
             cwd=claim.directory.path,
-            env=_basics(),
+            env=basic_environment(),
             input=order.to_json(),
             stdout=subprocess.DEVNULL,
             stderr=log,
@@ -151,8 +184,6 @@ def _spawn(claim: Claim, order: RunOrder) -> None:
         )
 
 
-def _basics() -> dict[str, str]:
-    return {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "LANG": os.environ.get("LANG", "C.UTF-8"),
-    }
+def _is_for_warm_start(workload: Workload) -> bool:
+    is_model_code = workload.kind is not WorkloadKind.INFERENCE
+    return is_model_code and not workload.resources.gpu

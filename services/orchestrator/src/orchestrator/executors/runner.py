@@ -32,7 +32,11 @@ _REST_PER_LOOK = 50
 
 @dataclass(frozen=True, slots=True)
 class RunOrder:
-    """What a runner is told; sizes are bytes, times seconds."""
+    """What a runner is told; sizes are bytes, times seconds.
+
+    `standby` is an open file for the command: the line to a process below the runner, which
+    whoever forked both has already taken away from its parent.
+    """
 
     directory: str
     lock: int
@@ -46,6 +50,12 @@ class RunOrder:
     grace_seconds: float
     look_seconds: float
     log_bytes: int
+    standby: int | None = None
+
+    @property
+    def files(self) -> list[int]:
+        """What stays open in the command."""
+        return [self.lock] if self.standby is None else [self.lock, self.standby]
 
     def to_json(self) -> bytes:
         return json.dumps(asdict(self)).encode()
@@ -121,7 +131,7 @@ class Runner:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                pass_fds=[self._order.lock],
+                pass_fds=self._order.files,
                 process_group=0,
                 preexec_fn=self._prepare_child,  # noqa: PLW1509 - there is one thread only
             )
@@ -225,7 +235,8 @@ def main() -> None:
     """Run the order that stands on standard input."""
     order = RunOrder(**json.load(sys.stdin))
     os.umask(0o077)
-    _leave_parent()
+    if order.standby is None:
+        _leave_parent()
     adopt_orphans()
     Runner(order=order, alarm=Alarm(), tree=ProcessTree()).run()
 
