@@ -81,7 +81,9 @@ class ModelProcess:
         self._sandbox.send(order)
         while True:
             report = self._receive(deadline)
-            if report is None:
+            # Reports without an end do not keep a training alive.
+            is_late = deadline.passed and not isinstance(report, Trained)
+            if report is None or is_late:
                 limit = order.parameters.deadline_seconds
                 raise DeadlineError(
                     f"the training took longer than {limit} s: raise "

@@ -1,0 +1,71 @@
+#!/usr/bin/env python
+"""Runs models that do harm, cold and warm; prints how each of them ended.
+
+    tests/soak/payloads.py [PART OF A NAME]
+
+After each of them a healthy training has to succeed in the same place. Exit 1 if one
+did not end as it must. About 20 s each.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.trainer.orders import CLASSIFIER  # noqa: E402
+from tests.trainer.payloads import (  # noqa: E402
+    MARGIN_SECONDS,
+    PAYLOADS,
+    Payload,
+    end_of,
+    warm_standby,
+)
+from trainer.standby import Standby  # noqa: E402
+
+
+def main() -> None:
+    """Run them all, or those whose name has the given part."""
+    wanted = [each for each in PAYLOADS if "".join(sys.argv[1:2]) in each.name]
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        with warm_standby(place / "log") as (standby, process):
+            failed = 0
+            for number, payload in enumerate(wanted):
+                for kind, each in (("warm", standby), ("cold", None)):
+                    verdict = _run(payload, place / f"{number}-{kind}", each)
+                    left = len(process.children(recursive=True)) if each else _left()
+                    failed += "FAIL" in verdict or left > 0
+                    print(f"{payload.name:32} {kind} {verdict}  left: {left}", flush=True)
+    print(f"{len(wanted)} payloads, {failed} failed")
+    sys.exit(failed > 0)
+
+
+def _run(payload: Payload, folder: Path, standby: Standby | None) -> str:
+    limit = payload.deadline_seconds
+    end = end_of(payload.source, folder / "payload", standby, deadline_seconds=limit)
+    next_one = end_of(CLASSIFIER, folder / "next", standby)
+    is_right = (
+        end.reason == payload.reason
+        and payload.text in end.message
+        and end.seconds < limit + MARGIN_SECONDS
+        and next_one.reason is None
+    )
+    text = (end.message.splitlines() or [""])[0][:70]
+    return (
+        f"{end.reason or 'succeeds':10} {end.seconds:5.1f} s  next {next_one.seconds:4.1f} s  "
+        f"{'PASS' if is_right else 'FAIL'}  {text}"
+    )
+
+
+def _left() -> int:
+    """Return how many processes of cold children there still are."""
+    commands = (each.info["cmdline"] or [] for each in psutil.process_iter(["cmdline"]))
+    return sum("trainer.standby_process" in command for command in commands)
+
+
+if __name__ == "__main__":
+    main()
