@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from inferencer.config import InferencerSettings
+from inferencer.engines.base import Engine
+from inferencer.engines.early_exit import EarlyExitEngine
 from inferencer.factory import Replica, build_replica
 from inferencer.report import Reporter
 from inferencer.testing import MemoryAttempts, SumEngine
@@ -44,6 +46,9 @@ def start_replica(
         poison=POISON,
         seconds_per_batch=seconds_per_batch,
     )
+    served: Engine = engine
+    if order.early_exit is not None:
+        served = EarlyExitEngine(engine=engine, answer_width=1)
     stop = threading.Event()
     attempts = MemoryAttempts(order=order_of(order))
     replica = build_replica(
@@ -51,7 +56,7 @@ def start_replica(
             {"bootstrap_servers": bootstrap_servers, "delivery_seconds": 5.0} | settings
         ),
         order=order,
-        engine=engine,
+        engine=served,
         reporter=Reporter(attempts=attempts, replica=0, stop=stop),
     )
     thread = threading.Thread(target=replica.stream.run, args=(order.input_topic, stop))

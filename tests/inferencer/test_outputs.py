@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as npst
 
 from inferencer.exceptions import RecordFormatError
 from inferencer.outputs import (
-    check_output,
+    check_label,
     encode_avro,
     encode_json,
     encode_labels,
@@ -139,7 +139,7 @@ def test_classes_and_their_names_must_fit(
 ) -> None:
     config = OutputConfig(class_names=names)
     if is_right:
-        check_output(OutputFormat.LABEL, config, shape)
+        check_label(config, shape)
         return
     with pytest.raises(RecordFormatError, match="class"):
-        check_output(OutputFormat.LABEL, config, shape)
+        check_label(config, shape)

@@ -110,3 +110,26 @@ def test_texts_can_be_predicted(keras: Any, tmp_path: Path) -> None:
 
     assert np.array_equal(rows[0], rows[2])
     assert not np.array_equal(rows[0], rows[1])
+
+
+def test_both_outputs_of_an_early_exit_are_in_a_row_the_prediction_first(
+    keras: Any, tmp_path: Path
+) -> None:
+    taken = keras.Input((4,))
+    tensor = keras.layers.Dense(6, activation="relu")(taken)
+    prediction = keras.layers.Dense(3, activation="softmax")(tensor)
+    model = keras.Model(taken, [tensor, prediction])
+    batch = np.random.default_rng(1).random((5, 4), np.float32)
+
+    engine, answer_width = TensorFlowLoader().load_with_exit(
+        saved(model, tmp_path), input_shape=(4,)
+    )
+
+    expected = np.concatenate(model.predict_on_batch(batch)[::-1], axis=1)
+    assert answer_width == 3
+    assert np.allclose(engine.predict(batch), expected, atol=1e-6)
+
+
+def test_a_model_of_one_output_has_no_early_exit(model: Any, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactModelError, match="1 outputs; an early exit needs two"):
+        TensorFlowLoader().load_with_exit(saved(model, tmp_path), input_shape=(8, 8))

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 from confluent_kafka import Consumer
 
-from inferencer.answers import AnswerWriter
+from inferencer.answers import AnswerWriter, EarlyExitWriter
 from inferencer.assignment import Assignment
 from inferencer.clients import (
     make_consumer,
@@ -17,18 +18,21 @@ from inferencer.config import InferencerSettings
 from inferencer.dead_letters import DeadLetterWriter
 from inferencer.delivery import Delivery
 from inferencer.engines.base import Engine
+from inferencer.engines.early_exit import EarlyExitEngine
 from inferencer.exactly_once import ExactlyOnce
+from inferencer.exceptions import PredictionError
 from inferencer.guarantees import Offsets, ReplyDelivery
 from inferencer.health import Health
 from inferencer.metrics import Metrics
 from inferencer.offsets import AnsweredOffsets
+from inferencer.outputs import check_label
 from inferencer.pace import Backoff, BatchLimit
 from inferencer.replies import ReplyMaker
 from inferencer.report import Reporter
 from inferencer.stream import Stream
 from inferencer.transactions import Transactions
 from kafkaml.schemas.attempts import InferenceOrder
-from kafkaml.schemas.outputs import Guarantee
+from kafkaml.schemas.outputs import Guarantee, OutputFormat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +58,7 @@ def build_replica(
     replies = ReplyMaker(
         codec=codec_of(order),
         engine=engine,
-        answers=AnswerWriter(order=order),
+        answers=_answers(order, engine),
         dead_letters=dead_letters,
         metrics=metrics,
     )
@@ -81,6 +85,33 @@ def build_replica(
         on_joined=reporter.serving,
     )
     return Replica(stream=stream, health=health, metrics=metrics)
+
+
+def _answers(order: InferenceOrder, engine: Engine) -> AnswerWriter | EarlyExitWriter:
+    answers = AnswerWriter(order=order)
+    _check_output(order, engine)
+    if not isinstance(engine, EarlyExitEngine) or order.early_exit is None:
+        return answers
+    return EarlyExitWriter(
+        answers=answers,
+        answer_width=engine.answer_width,
+        limit=order.early_exit.limit,
+        upper_topic=order.early_exit.upper_topic,
+    )
+
+
+def _check_output(order: InferenceOrder, engine: Engine) -> None:
+    """Raise RecordFormatError if the model's answers cannot be written as ordered."""
+    if order.output_format is not OutputFormat.LABEL:
+        return
+    try:
+        [answer] = engine.predict(np.zeros((1, *engine.input_shape), np.float32))
+    except PredictionError:
+        return  # nothing can be made up for this model
+    shape = answer.shape
+    if isinstance(engine, EarlyExitEngine):
+        shape = (engine.answer_width,)
+    check_label(order.output_config, shape)
 
 
 def _guarantee(

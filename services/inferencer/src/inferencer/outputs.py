@@ -33,10 +33,8 @@ def encoder_for(form: OutputFormat, config: OutputConfig) -> Encoder:
             return partial(encode_labels, class_names=config.class_names)
 
 
-def check_output(form: OutputFormat, config: OutputConfig, shape: tuple[int, ...]) -> None:
-    """Raise RecordFormatError if predictions of `shape` each cannot be written so."""
-    if form is not OutputFormat.LABEL:
-        return
+def check_label(config: OutputConfig, shape: tuple[int, ...]) -> None:
+    """Raise RecordFormatError if a prediction of `shape` does not make a label."""
     if len(shape) != 1 or not shape[0]:
         raise RecordFormatError(
             f"a label needs one score for each class, the model answers with the shape "

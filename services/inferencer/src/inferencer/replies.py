@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from inferencer.answers import AnswerWriter
+from inferencer.answers import AnswerWriter, EarlyExitWriter
 from inferencer.dead_letters import DeadLetterWriter
 from inferencer.engines.base import Engine
 from inferencer.exceptions import PredictionError
@@ -22,7 +22,7 @@ class ReplyMaker:
         *,
         codec: Codec,
         engine: Engine,
-        answers: AnswerWriter,
+        answers: AnswerWriter | EarlyExitWriter,
         dead_letters: DeadLetterWriter,
         metrics: Metrics,
     ) -> None:

@@ -9,6 +9,7 @@ import structlog
 
 from inferencer.config import InferencerSettings
 from inferencer.engines.base import ArtifactSource, LoadedEngine
+from inferencer.engines.early_exit import EarlyExitLoader
 from inferencer.engines.files import ModelFiles
 from inferencer.engines.litert import LiteRTLoader
 from inferencer.engines.refusals import Refusals
@@ -53,6 +54,8 @@ class EngineLadder:
 
     def load(self, order: InferenceOrder, source: ArtifactSource) -> LoadedEngine:
         """Return the engine of the first step that has one; raise UnusableOrderError."""
+        if order.early_exit is not None:
+            return EarlyExitLoader(tensorflow=self._tensorflow).load(order, source)
         refusals = Refusals()
         with tempfile.TemporaryDirectory(prefix="kafkaml-inferencer-") as folder:
             files = ModelFiles(order, source, Path(folder))

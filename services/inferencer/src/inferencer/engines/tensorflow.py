@@ -1,5 +1,6 @@
 """The engines that need TensorFlow: one compiled function of a model."""
 
+import math
 import os
 import shutil
 import tempfile
@@ -48,18 +49,25 @@ class TensorFlowLoader:
 
     def load(self, path: Path, *, input_shape: tuple[int, ...]) -> "TensorFlowEngine":
         """Return the engine of a `.keras` file; raise ArtifactModelError."""
+        return _engine_of(_load_model(path), input_shape, _only_one)
+
+    def load_with_exit(
+        self, path: Path, *, input_shape: tuple[int, ...]
+    ) -> "tuple[TensorFlowEngine, int]":
+        """Return an engine of both outputs of a `.keras` file, joined in each row.
+
+        The second output, the prediction, comes first, and is as long as the number says;
+        the first output follows. Raise ArtifactModelError.
+        """
         model = _load_model(path)
-        dtype = _input_dtype(model)
-        try:
-            function = _compile(model, dtype, input_shape)
-            return _warm(function, dtype, input_shape)
-        except ArtifactModelError:
-            raise
-        except Exception as e:
+        outputs = getattr(model, "outputs", None) or []
+        if len(outputs) != 2:
             raise ArtifactModelError(
-                f"the model does not take records of shape {input_shape}: {_text(e)}. "
-                "Give the inference an input_config that fits the model."
-            ) from e
+                f"the model has {len(outputs)} outputs; an early exit needs two: the "
+                "tensor for the next model, and the prediction"
+            )
+        engine = _engine_of(model, input_shape, _exit_first)
+        return engine, math.prod(outputs[1].shape[1:])
 
     def load_saved_model(
         self, archive: Path, *, input_shape: tuple[int, ...]
@@ -131,6 +139,22 @@ class TensorFlowEngine:
         return batch if self._dtype == "string" else batch.astype(self._dtype, copy=False)
 
 
+def _engine_of(
+    model: Any, input_shape: tuple[int, ...], join: Callable[[list[Any]], Any]
+) -> TensorFlowEngine:
+    dtype = _input_dtype(model)
+    try:
+        function = _compile(model, dtype, input_shape, join)
+        return _warm(function, dtype, input_shape)
+    except ArtifactModelError:
+        raise
+    except Exception as e:
+        raise ArtifactModelError(
+            f"the model does not take records of shape {input_shape}: {_text(e)}. "
+            "Give the inference an input_config that fits the model."
+        ) from e
+
+
 def _warm(
     function: Callable[[Any], Any], dtype: str, input_shape: tuple[int, ...]
 ) -> TensorFlowEngine:
@@ -162,21 +186,33 @@ def _input_dtype(model: Any) -> str:
     return str(inputs[0].dtype) if inputs else "float32"
 
 
-def _compile(model: Any, dtype: str, input_shape: tuple[int, ...]) -> Any:
+def _compile(
+    model: Any, dtype: str, input_shape: tuple[int, ...], join: Callable[[list[Any]], Any]
+) -> Any:
     import tensorflow as tf
 
     def predict(batch: Any) -> Any:
-        outputs = tf.nest.flatten(model(batch, training=False))
-        if len(outputs) != 1:
-            raise ArtifactModelError(
-                f"the model has {len(outputs)} outputs; an answer holds one. "
-                "Join the outputs inside the model."
-            )
-        return outputs[0]
+        return join(tf.nest.flatten(model(batch, training=False)))
 
     signature = [tf.TensorSpec([None, *input_shape], dtype)]
     function = tf.function(predict, input_signature=signature, autograph=False)
     return function.get_concrete_function()
+
+
+def _only_one(outputs: list[Any]) -> Any:
+    if len(outputs) != 1:
+        raise ArtifactModelError(
+            f"the model has {len(outputs)} outputs; an answer holds one. "
+            "Join the outputs inside the model, or give the inference an early_exit."
+        )
+    return outputs[0]
+
+
+def _exit_first(outputs: list[Any]) -> Any:
+    import tensorflow as tf
+
+    rows = [tf.reshape(each, (tf.shape(each)[0], -1)) for each in reversed(outputs)]
+    return tf.concat([tf.cast(each, tf.float32) for each in rows], axis=1)
 
 
 def _unzip(archive: Path, folder: Path) -> Path:
