@@ -39,7 +39,7 @@ class KafkaSettings(EnvironmentSettings):
     )
     schema_registry_url: str | None = Field(
         default=None,
-        pattern=r"^https?://[^\s@]+$",
+        pattern=r"^(https?://[^\s@]+)?$",
         description="the only registry that is asked for schemas of Avro records",
     )
     schema_registry_username: str | None = None

@@ -123,7 +123,7 @@ def _client(settings: KafkaSettings) -> Any:
 
     import httpx
 
-    if settings.schema_registry_url is None:
+    if not settings.schema_registry_url:
         raise CodecUnavailableError(
             "the records are in Confluent's wire format, but no schema registry is set: "
             "give KAFKA_ML_SCHEMA_REGISTRY_URL to the platform"
@@ -134,7 +134,9 @@ def _client(settings: KafkaSettings) -> Any:
         base_url=settings.schema_registry_url,
         headers={"Accept": _TYPE, "Content-Type": _TYPE},
         auth=(user, password.get_secret_value()) if user and password else None,
-        verify=ssl.create_default_context(cafile=settings.schema_registry_ca_location),
+        verify=ssl.create_default_context(
+            cafile=settings.schema_registry_ca_location or None
+        ),
         timeout=REQUEST_SECONDS,
         trust_env=False,
     )
