@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -186,11 +187,14 @@ def orchestrator_with(name: str, value: str) -> Iterator[None]:
 
 
 @contextmanager
-def without_permission(resource: str) -> Iterator[None]:
-    """Take a kind of objects from the orchestrator's role."""
+def without_permission(verb: str, resource: str) -> Iterator[None]:
+    """Take what may be done to a kind of objects from the orchestrator's role."""
     before = get(WORKLOADS, "role", "orchestrator")["rules"]
-    others = [rule for rule in before if resource not in rule["resources"]]
-    patch(WORKLOADS, "role/orchestrator", {"rules": others})
+    after = deepcopy(before)
+    for rule in after:
+        if rule["resources"] == [resource]:
+            rule["verbs"].remove(verb)
+    patch(WORKLOADS, "role/orchestrator", {"rules": after})
     try:
         yield
     finally:

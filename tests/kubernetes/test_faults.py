@@ -212,7 +212,7 @@ def test_an_orchestrator_that_dies_while_it_starts_things_starts_them_once(
 def test_an_orchestrator_that_dies_between_a_job_and_its_secret_is_made_up_for(
     table: FaultTable, trainings: Trainings, watch: PodWatch
 ) -> None:
-    with without_permission("secrets"):
+    with without_permission("create", "secrets"):
         training = trainings.start()
         eventually(lambda: jobs_of(training) or None, SOON)
         kill_orchestrators()
