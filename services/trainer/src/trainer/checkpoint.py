@@ -6,7 +6,7 @@ and the arrays, one after the other as they lie in memory. Nothing in it is ever
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -58,9 +58,29 @@ class GroupShapes(BaseModel):
     metrics: list[ArrayShape]
     seed_generator: list[ArrayShape]
     best_weights: list[ArrayShape]
+    records: list[ArrayShape] = Field(default_factory=list)
 
 
 _GROUPS = tuple(GroupShapes.model_fields)
+
+
+class StreamPosition(BaseModel):
+    """How far a stream without an end was read, and what was done with its records.
+
+    `starts` and `positions` hold the first and the next offset of each partition,
+    `published` the epoch whose model was published last.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    starts: dict[int, int]
+    positions: dict[int, int]
+    updates: int = Field(ge=0)
+    records: int = Field(ge=0)
+    held_back: int = Field(ge=0)
+    replay_seen: int = Field(ge=0)
+    improvements: int = Field(ge=0)
+    published: int | None
 
 
 class CheckpointHeader(BaseModel):
@@ -82,6 +102,7 @@ class CheckpointHeader(BaseModel):
     callbacks: list[dict[str, float | None]]
     random: list[Any]
     shapes: GroupShapes
+    stream: StreamPosition | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +110,8 @@ class Groups:
     """The arrays of a checkpoint, by what they are for.
 
     `weights` are those of the model with its states and its optimizer, `optimizers` those
-    of optimizers that it has besides.
+    of optimizers that it has besides. `records` are those of a stream without an end that
+    are trained on again, and those that measure it: features and labels of each.
     """
 
     weights: Arrays
@@ -97,6 +119,7 @@ class Groups:
     metrics: Arrays
     seed_generator: Arrays
     best_weights: Arrays
+    records: Arrays = field(default_factory=list)
 
     @property
     def all(self) -> Arrays:

@@ -149,10 +149,17 @@ class CheckpointKeeper(keras.callbacks.Callback):  # type: ignore[misc]  # witho
         model.train_function = draw
 
     def _restore_all(self, checkpoint: Checkpoint) -> None:
-        groups = checkpoint.groups
-        self._restore(checkpoint)
-        _restore_late(optimizer_variables_of(self.model), groups.optimizers)
-        _restore_late(self.model.metrics_variables, groups.metrics)
+        restore_model(self.model, checkpoint)
+
+
+def restore_model(model: Any, checkpoint: Checkpoint) -> None:
+    """Give a model all that a checkpoint has of it; the first step has been done."""
+    groups = checkpoint.groups
+    restore_random_state(checkpoint.header.random)
+    restore_seed_generator(groups.seed_generator)
+    assign(weights_of(model), groups.weights)
+    _restore_late(optimizer_variables_of(model), groups.optimizers)
+    _restore_late(model.metrics_variables, groups.metrics)
 
 
 def _restore_late(variables: Variables, values: list[Any]) -> None:

@@ -1,12 +1,15 @@
 """Checkpoints of a training in the making. Child only."""
 
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Thread
 from time import monotonic
 from typing import Any
 
-from trainer.checkpoint import Checkpoint, CheckpointHeader, Groups, Position
+from numpy.typing import NDArray
+
+from trainer.checkpoint import Arrays, Checkpoint, CheckpointHeader, Groups, Position
 from trainer.exceptions import CheckpointError
 from trainer.fit_progress import FitProgress, Send
 from trainer.fit_state import (
@@ -47,6 +50,12 @@ class Checkpointer:
     def is_wanted(self) -> bool:
         return self._wanted is not None
 
+    @property
+    def wanted(self) -> Checkpointing:
+        """What was asked for; only of use if `is_wanted`."""
+        assert self._wanted is not None  # noqa: S101  # see above
+        return self._wanted
+
     def take_resumed(self) -> Checkpoint | None:
         """Return from where the next fit is to go on: once, for it is one fit's."""
         resumed, self._resumed = self._resumed, None
@@ -64,8 +73,12 @@ class Checkpointer:
         self, model: Any, position: Position, *, progress: FitProgress, callbacks: Callbacks
     ) -> None:
         """Copy all that is needed to go on, and write it beside the fit."""
+        self.keep(lambda: self._made(model, position, progress, callbacks))
+
+    def keep(self, made: Callable[[], Checkpoint]) -> None:
+        """Write what is made, which is a copy, beside the fit."""
         try:
-            checkpoint = self._made(model, position, progress, callbacks)
+            checkpoint = made()
         except MemoryError:
             log("there is no memory for a checkpoint: raise resources.memory")
         except Exception as e:  # noqa: BLE001  # a model's own variables may be anything
@@ -83,22 +96,11 @@ class Checkpointer:
     def _made(
         self, model: Any, position: Position, progress: FitProgress, callbacks: Callbacks
     ) -> Checkpoint:
-        assert self._wanted is not None  # noqa: S101  # else there is no callback
-        groups = Groups(
-            weights=values_of(weights_of(model)),
-            optimizers=values_of(optimizer_variables_of(model)),
-            metrics=values_of(model.metrics_variables),
-            seed_generator=seed_generator_state(),
-            best_weights=best_weights_of(callbacks),
-        )
-        limit = self._wanted.max_bytes
-        if limit is not None and groups.size_bytes > limit:
-            raise CheckpointError(
-                f"one has {groups.size_bytes} bytes, but may have {limit}"
-            )
+        groups = groups_of(model, best_weights=best_weights_of(callbacks))
+        self.check_size(groups)
         header = CheckpointHeader(
-            identity=self._wanted.identity,
-            attempt=self._wanted.attempt,
+            identity=self.wanted.identity,
+            attempt=self.wanted.attempt,
             position=position,
             folds=list(self.folds),
             epochs=list(progress.epochs),
@@ -108,6 +110,14 @@ class Checkpointer:
             shapes=groups.shapes,
         )
         return Checkpoint(header, groups)
+
+    def check_size(self, groups: Groups) -> None:
+        """Raise CheckpointError if a checkpoint may not be so large."""
+        limit = self.wanted.max_bytes
+        if limit is not None and groups.size_bytes > limit:
+            raise CheckpointError(
+                f"one has {groups.size_bytes} bytes, but may have {limit}"
+            )
 
     def _give_up(self, error: Exception) -> None:
         self._wanted = None
@@ -124,6 +134,20 @@ class Checkpointer:
             return
         position = checkpoint.header.position
         self._send(CheckpointWritten(epochs=position.epochs, steps=position.steps))
+
+
+def groups_of(
+    model: Any, *, best_weights: Arrays, records: Sequence[NDArray[Any]] = ()
+) -> Groups:
+    """Return copies of everything that a model has, with what is kept beside it."""
+    return Groups(
+        weights=values_of(weights_of(model)),
+        optimizers=values_of(optimizer_variables_of(model)),
+        metrics=values_of(model.metrics_variables),
+        seed_generator=seed_generator_state(),
+        best_weights=best_weights,
+        records=list(records),
+    )
 
 
 def _load(wanted: Checkpointing | None) -> Checkpoint | None:
