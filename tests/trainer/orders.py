@@ -36,7 +36,7 @@ def training_order(
         training=TrainingOrder(
             training_id=1,
             deployment_id=1,
-            parameters=TrainingParameters.model_validate(parameters),
+            parameters=TrainingParameters.model_validate({"exports": []} | parameters),
             control_topic=control_topic,
             announced_since=datetime.now(UTC) - timedelta(hours=1),
         ),

@@ -12,7 +12,8 @@ from kafkaml.exceptions import FormatError
 from kafkaml.profiles import HISTOGRAM_BINS, PROFILE_MEMBER, read_profile
 from trainer.columns import profile_columns
 from trainer.dataset import Dataset
-from trainer.profile import add_profile, profile_of
+from trainer.model_members import add_members
+from trainer.profile import profile_of
 from trainer.split import Split
 
 NONE = np.empty(0, np.int64)
@@ -94,7 +95,7 @@ def test_the_profile_travels_in_the_model_and_the_model_still_loads(
     model.save(path)
     assert read_profile(path) is None
     found = profile_of(all_training(np.ones((3, 2)), np.array([0, 1, 1])))
-    add_profile(found, path)
+    add_members(path, {PROFILE_MEMBER: found.model_dump_json()})
     assert read_profile(path) == found
     loaded = keras.saving.load_model(path, safe_mode=True)
     assert np.array_equal(loaded.get_weights()[0], model.get_weights()[0])
@@ -104,14 +105,14 @@ def test_a_file_that_takes_no_profile_stays_as_it_is(tmp_path: Path) -> None:
     found = profile_of(all_training(np.ones((3, 2)), np.array([0, 1, 1])))
     path = tmp_path / "model.keras"
     path.write_bytes(b"no zip")
-    add_profile(found, path)
+    add_members(path, {PROFILE_MEMBER: found.model_dump_json()})
     assert path.read_bytes() == b"no zip"
     with pytest.raises(FormatError, match="no readable profile"):
         read_profile(path)
     with ZipFile(path, "w") as archive:
         archive.writestr(PROFILE_MEMBER, "forged")
     before = path.read_bytes()
-    add_profile(found, path)
+    add_members(path, {PROFILE_MEMBER: found.model_dump_json()})
     assert path.read_bytes() == before
     with pytest.raises(FormatError):
         read_profile(path)

@@ -78,7 +78,9 @@ def trained(
 ) -> tuple[int, InMemoryAttempts, Path]:
     folder = tmp_path_factory.mktemp("trained")
     settings = TrainerSettings(work_directory=folder)
-    code, attempts = stream.train(settings, epochs=12, seed=7, split="stratified")
+    code, attempts = stream.train(
+        settings, epochs=12, seed=7, split="stratified", exports=["litert"]
+    )
     return code, attempts, folder
 
 
@@ -90,7 +92,7 @@ def test_a_training_ends_with_an_accepted_result(
     assert attempts.calls == [
         *("order", "progress:waiting", "progress:training"),
         *["epoch"] * 12,
-        *("artifact", "result"),
+        *("artifact", "export:litert", "result"),
     ]
     assert not list(folder.iterdir())
 
@@ -202,6 +204,23 @@ def test_a_training_that_diverges_fails_with_the_epoch(
     assert "after epoch 1, batch " in attempts.accepted_failure.message
     assert attempts.epochs[0].values["loss"] is None
     assert attempts.model is None
+
+
+def test_a_training_that_diverges_late_keeps_its_last_good_model(
+    stream: Stream, settings: TrainerSettings, tmp_path: Path
+) -> None:
+    rates = {"boundaries": [2], "values": [0.05, 1e30]}
+    rate = {"schedule": "PiecewiseConstantDecay"} | rates
+    code, attempts = stream.train(settings, epochs=4, fit={"learning_rate": rate})
+    assert code == ExitCode.MODEL_CODE
+    failure = attempts.accepted_failure
+    assert failure is not None
+    assert failure.reason is FailureReason.DIVERGED
+    assert "after epoch 3, batch " in failure.message
+    assert "The model as it was after epoch 2 is kept" in failure.message
+    assert attempts.calls[-2:] == ["artifact", "failure"]
+    weights = weights_of(attempts, tmp_path)
+    assert max(np.abs(each).max() for each in weights) < 100
 
 
 ALL_OPTIONS = {

@@ -11,7 +11,16 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import NoReturn
 
-from trainer.messages import COMMANDS, Build, Command, Message, Ready, Train
+from trainer.messages import (
+    COMMANDS,
+    Build,
+    Command,
+    Export,
+    Message,
+    Ready,
+    Train,
+    TrainStream,
+)
 from trainer.protection import limit_process
 
 
@@ -52,8 +61,14 @@ def open_channel(reports: int) -> Channel:
 
 
 def serve(channel: Channel) -> None:
-    """Build a model and, when told so, train it; report a failure instead of raising it."""
+    """Build a model and, when told so, train it; report a failure instead of raising it.
+
+    Or export a trained one: then nothing else, for no code of a model may run there.
+    """
     build = channel.next()
+    if isinstance(build, Export):
+        _export(build, channel)
+        return
     if not isinstance(build, Build):
         raise TypeError("the first command must be to build")
     limit_process(memory_bytes=build.memory_bytes)
@@ -61,6 +76,7 @@ def serve(channel: Channel) -> None:
     from trainer.failures import failure_of
     from trainer.model_inspection import inspect_model
     from trainer.model_source import build_model
+    from trainer.stream_training import StreamTraining
     from trainer.training import train_model
 
     channel.send(Ready())
@@ -75,11 +91,23 @@ def serve(channel: Channel) -> None:
                 model,
                 train.parameters,
                 send=channel.send,
+                data_memory_bytes=train.data_memory_bytes,
                 checkpointing=train.checkpointing,
             )
             channel.send(trained)
+        elif isinstance(train, TrainStream):
+            training = StreamTraining(model, train, send=channel.send)
+            channel.send(training.train(channel.next))
     except BaseException as e:  # noqa: BLE001  # a model's code may raise anything
         channel.send(failure_of(e))
+
+
+def _export(order: Export, channel: Channel) -> None:
+    limit_process(memory_bytes=order.memory_bytes)
+    from trainer.exporting import export_model
+
+    channel.send(Ready())
+    export_model(order, send=channel.send)
 
 
 def run_child(reports: int) -> NoReturn:

@@ -18,6 +18,9 @@ class TrainerSettings(EnvironmentSettings):
     build_timeout_seconds: float = Field(
         default=120, gt=0, description="for the source to build its model"
     )
+    export_timeout_seconds: float = Field(
+        default=300, gt=0, description="for a trained model to be made in another format"
+    )
     data_patience_seconds: float = Field(
         default=10, ge=0, description="for announced records to appear in the log"
     )

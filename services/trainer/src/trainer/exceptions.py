@@ -4,6 +4,7 @@ TrainerError
 ├── AttemptOverError      the API has given the attempt up: 143
 ├── PlatformError         something that another attempt may get over: 5
 ├── CheckpointError       a checkpoint cannot be used; the fit begins anew
+├── ExportError           a model cannot be made in a format; the training goes on
 └── FailedError           the attempt cannot succeed, for a named reason
     ├── ModelCodeError    the model's source is at fault: 3
     ├── OutOfMemoryError  the model needs more memory than it may use: 3
@@ -34,6 +35,10 @@ class PlatformError(TrainerError):
 
 class CheckpointError(TrainerError):
     """A checkpoint is damaged, or that of another fit; it never ends an attempt."""
+
+
+class ExportError(TrainerError):
+    """A model cannot be made in a format; it never ends an attempt."""
 
 
 class FailedError(TrainerError):
@@ -68,10 +73,11 @@ class OutOfMemoryError(FailedError):
 
 
 class DivergedError(FailedError):
-    """The loss is not a number any more."""
+    """The loss is not a number any more; `kept` says of when the saved model is."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, *, kept: str | None = None) -> None:
         super().__init__(FailureReason.DIVERGED, message)
+        self.kept = kept
 
 
 class DeadlineError(FailedError):

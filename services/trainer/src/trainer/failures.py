@@ -7,7 +7,7 @@ from typing import Literal
 
 import tensorflow as tf
 
-from trainer.exceptions import FailedError
+from trainer.exceptions import DivergedError, FailedError
 from trainer.messages import MAX_MESSAGE_LENGTH, Failed
 from trainer.model_source import SOURCE_NAME
 
@@ -19,6 +19,8 @@ def failure_of(error: BaseException) -> Failed:
 
     The whole traceback goes to the log.
     """
+    if isinstance(error, DivergedError):
+        return Failed(reason="diverged", message=error.message, kept=error.kept)
     if isinstance(error, FailedError):
         return _failed(error.reason.value, error.message, error.line)
     traceback.print_exception(error, file=sys.stderr)

@@ -9,8 +9,11 @@ from kafkaml.schemas.results import FitSummary
 from trainer.batches import BatchSource, EpochOrder, steps_of
 from trainer.checkpoint_keeper import CheckpointKeeper
 from trainer.checkpointing import Checkpointer
+from trainer.evaluation import evaluate
+from trainer.exceptions import DivergedError
 from trainer.fit_options import best_epoch_of, keras_callbacks, learning_rate_of
 from trainer.fit_progress import FitProgress, Send
+from trainer.good_weights import GoodWeights
 from trainer.messages import Metrics
 from trainer.pace import Extent
 from trainer.split import Indices
@@ -51,7 +54,10 @@ class Fitter:
         fold: int | None = None,
         fits_to_follow: int = 0,
     ) -> Fitted:
-        """Fit; the same parameters and records give the same weights."""
+        """Fit; the same parameters and records give the same weights.
+
+        Of a fit that diverges the last good model is in `MODEL_FILE`, as the error says.
+        """
         parameters = self._parameters
         extent = Extent(
             epochs=parameters.epochs,
@@ -64,7 +70,15 @@ class Fitter:
         progress = FitProgress(send=self._send, extent=extent, options=parameters.fit)
         callbacks = keras_callbacks(parameters)
         keepers = self._keepers(progress, callbacks, extent)
-        self._run(training, validation, [progress, *callbacks, *keepers])
+        size = parameters.batch_size
+        few = training[:size]
+        good = GoodWeights(
+            measure=lambda: evaluate(self._model, self._source, few, size=size)["loss"]
+        )
+        try:
+            self._run(training, validation, [progress, good, *callbacks, *keepers])
+        except DivergedError as e:
+            raise good.rescue(e) from e
         return _fitted(self._model, progress, extent, best_epoch_of(callbacks))
 
     def _keepers(
@@ -94,7 +108,7 @@ class Fitter:
             validation_data=validation_batches,
             validation_freq=options.validation_freq,
             epochs=parameters.epochs,
-            class_weight=_class_weight(options, self._model),
+            class_weight=class_weight_of(options, self._model),
             callbacks=[order, *callbacks] if order else callbacks,
             shuffle=False,  # the batches are drawn by chance already
             verbose=0,
@@ -116,7 +130,7 @@ def _fitted(
     return Fitted(progress.training(kept), progress.validation(kept), summary)
 
 
-def _class_weight(options: FitOptions, model: Any) -> dict[int, float] | None:
+def class_weight_of(options: FitOptions, model: Any) -> dict[int, float] | None:
     """Return the weight of every class of the model; 1 for those that are not named."""
     weights: ClassWeights | str | None = options.class_weight
     if not isinstance(weights, dict) or not weights:

@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from kafkaml.descriptions import TensorSignature
 from kafkaml.schemas.attempts import EpochReport
-from kafkaml.schemas.deployments import TrainingParameters
+from kafkaml.schemas.deployments import ExportFormat, TrainingParameters
 from kafkaml.schemas.fit import MixedPrecision
 from kafkaml.schemas.incremental import IncrementalOptions
 from kafkaml.schemas.models import ModelCheck
@@ -19,7 +20,7 @@ from kafkaml.schemas.results import (
     FitSummary,
     RegressionReport,
 )
-from kafkaml.schemas.trainings import ConfusionMatrix, TrainingProgress
+from kafkaml.schemas.trainings import ArtifactFormat, ConfusionMatrix, TrainingProgress
 
 LabelRule = Literal["classes", "probabilities", "outputs", "any"]
 Metrics = dict[str, float | None]
@@ -92,10 +93,14 @@ class TrainStream(Message):
 
 
 class Update(Message):
-    """The next records, as `update_files(number)`, and how far the stream is read then."""
+    """The next records, as `update_files(number)`, and how far the stream is read then.
+
+    Both `starts` and `positions` hold an offset of each partition.
+    """
 
     kind: Literal["update"] = "update"
     number: int = Field(ge=1)
+    starts: dict[int, int]
     positions: dict[int, int]
 
 
@@ -153,6 +158,7 @@ class StreamStarted(Message):
     updates: int = Field(default=0, ge=0, description="done by an attempt before")
     records: int = Field(default=0, ge=0)
     held_back: int = Field(default=0, ge=0)
+    starts: dict[int, int] = Field(default_factory=dict)
     positions: dict[int, int] | None = None
 
 
@@ -187,6 +193,8 @@ class Trained(Message):
     fit_seconds: float = Field(ge=0)
     evaluate_seconds: float = Field(ge=0)
     versions: dict[str, str]
+    input: TensorSignature | None = None
+    output: TensorSignature | None = None
 
 
 class StreamTrained(Message):
@@ -200,13 +208,39 @@ class StreamTrained(Message):
     improvements: int = Field(ge=0)
 
 
+class Export(Message):
+    """Make exports of a model's file, in the present folder: the first and only command.
+
+    The data directory has records to try them on.
+    """
+
+    kind: Literal["export"] = "export"
+    model_file: str
+    data_directory: str
+    formats: list[ExportFormat]
+    memory_bytes: int | None
+
+
+class Exported(Message):
+    """An export is made, or cannot be; its file is that of `export_file`."""
+
+    kind: Literal["exported"] = "exported"
+    format: ExportFormat
+    seconds: float = Field(ge=0)
+    error: Annotated[str | None, Field(max_length=MAX_MESSAGE_LENGTH)]
+
+
 class Failed(Message):
-    """The model's code cannot go on."""
+    """The model's code cannot go on.
+
+    `kept` says of when the model in `MODEL_FILE` is, if one was saved before it diverged.
+    """
 
     kind: Literal["failed"] = "failed"
     reason: Literal["model_code", "oom", "diverged"]
     message: Annotated[str, Field(max_length=MAX_MESSAGE_LENGTH)]
     line: int | None = None
+    kept: Annotated[str | None, Field(max_length=100)] = None
 
 
 def update_files(number: int) -> tuple[str, str]:
@@ -214,7 +248,12 @@ def update_files(number: int) -> tuple[str, str]:
     return f"update-{number}.features.npy", f"update-{number}.labels.npy"
 
 
-Command = Build | Train | TrainStream | Update | EndStream
+def export_file(wanted: ArtifactFormat) -> str:
+    """Return the name of the file of an export."""
+    return f"model{wanted.suffix}"
+
+
+Command = Build | Train | TrainStream | Update | EndStream | Export
 Report = (
     Ready
     | Built
@@ -226,6 +265,7 @@ Report = (
     | UpdateDone
     | Improved
     | StreamTrained
+    | Exported
     | Failed
 )
 

@@ -19,14 +19,18 @@ from trainer.messages import (
     Build,
     Built,
     CheckpointWritten,
+    EndStream,
     EpochDone,
     Failed,
     FitProgressed,
     Message,
     Ready,
     Report,
+    StreamStarted,
     Train,
     Trained,
+    TrainStream,
+    Update,
 )
 from trainer.sandbox import Sandbox
 
@@ -48,11 +52,11 @@ class ModelProcess:
 
         Raise PlatformError if TensorFlow cannot be started, which is no fault of the model.
         """
-        ready = self._receive(Deadline.after(self._settings.start_timeout_seconds))
+        ready = self.receive(Deadline.after(self._settings.start_timeout_seconds))
         if not isinstance(ready, Ready):
             raise PlatformError("TensorFlow did not start in time: see the log")
         limit = self._settings.build_timeout_seconds
-        built = self._receive(Deadline.after(limit))
+        built = self.receive(Deadline.after(limit))
         if built is None:
             raise ModelCodeError(
                 f"building the model took longer than {limit:g} s: is there an endless "
@@ -63,6 +67,18 @@ class ModelProcess:
     def raise_if_lost(self) -> None:
         """Raise what happened to the process if it has ended."""
         self._sandbox.raise_if_lost()
+
+    def begin(self, order: TrainStream, *, deadline: Deadline) -> StreamStarted:
+        """Let updates follow; return where an attempt before had come to."""
+        self._sandbox.send(order)
+        started = self.receive(deadline)
+        if started is None:
+            raise DeadlineError("the model's process did not take its order in time")
+        return _expect(started, StreamStarted)
+
+    def send(self, command: Update | EndStream) -> None:
+        """Send what follows in a stream."""
+        self._sandbox.send(command)
 
     def train(
         self,
@@ -80,7 +96,7 @@ class ModelProcess:
         """
         self._sandbox.send(order)
         while True:
-            report = self._receive(deadline)
+            report = self.receive(deadline)
             # Reports without an end do not keep a training alive.
             is_late = deadline.passed and not isinstance(report, Trained)
             if report is None or is_late:
@@ -98,7 +114,11 @@ class ModelProcess:
             else:
                 return _expect(report, Trained)
 
-    def _receive(self, deadline: Deadline) -> Report | None:
+    def receive(self, deadline: Deadline) -> Report | None:
+        """Return the next report, or None if there is none until the deadline.
+
+        Raise FailedError if the model's code cannot go on.
+        """
         report = self._sandbox.receive(deadline)
         if isinstance(report, Failed):
             raise _error_of(report)
@@ -116,6 +136,6 @@ def _error_of(report: Failed) -> FailedError:
         case "oom":
             return OutOfMemoryError(report.message, line=report.line)
         case "diverged":
-            return DivergedError(report.message)
+            return DivergedError(report.message, kept=report.kept)
         case "model_code":
             return ModelCodeError(report.message, line=report.line)

@@ -1,14 +1,11 @@
 """What the training records are like, measured in bounded time and memory."""
 
-from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
-import structlog
 from numpy.typing import NDArray
 
-from kafkaml.profiles import MAX_FEATURES, PROFILE_MEMBER, DataProfile, ValueProfile
+from kafkaml.profiles import MAX_FEATURES, DataProfile, ValueProfile
 from trainer.columns import profile_columns
 from trainer.dataset import Dataset
 from trainer.label_counts import count_labels
@@ -20,8 +17,6 @@ VALUES_AT_ONCE = 2**20
 MAX_LABEL_VALUES = 32
 
 Rows = NDArray[Any]
-
-logger = structlog.get_logger()
 
 
 def profile_of(dataset: Dataset, *, max_values: int = MAX_VALUES) -> DataProfile:
@@ -41,23 +36,6 @@ def profile_of(dataset: Dataset, *, max_values: int = MAX_VALUES) -> DataProfile
         classes=classes,
         labels=[] if classes else _profiles(labels, at_most=MAX_LABEL_VALUES),
     )
-
-
-def add_profile(profile: DataProfile, model: Path) -> None:
-    """Put a profile into a model's file. One that takes none is logged, and stays as it is.
-
-    To be called when the model's process has ended, so that nothing changes the file.
-    """
-    try:
-        with ZipFile(model, "r") as archive:
-            names = archive.namelist()
-        if PROFILE_MEMBER in names:
-            logger.warning("the model's code has left a profile of its own")
-            return
-        with ZipFile(model, "a", ZIP_DEFLATED) as archive:
-            archive.writestr(ZipInfo(PROFILE_MEMBER), profile.model_dump_json())
-    except (BadZipFile, NotImplementedError, OSError) as e:
-        logger.warning("the profile cannot be added to the model", reason=str(e))
 
 
 def _spread(training: Indices, *, at_most: int) -> Indices:

@@ -14,7 +14,8 @@ from kafkaml.schemas.attempts import (
     ProgressReport,
     ResultReport,
 )
-from kafkaml.schemas.trainings import Artifact, TrainingProgress
+from kafkaml.schemas.incremental import ImprovementReport
+from kafkaml.schemas.trainings import Artifact, ArtifactFormat, TrainingProgress
 from trainer.exceptions import AttemptOverError, PlatformError
 
 
@@ -27,7 +28,11 @@ class Attempts(Protocol):
 
     def epoch(self, report: EpochReport) -> None: ...
 
-    def upload_artifact(self, path: Path) -> Artifact: ...
+    def upload_artifact(self, source: Path | BinaryIO) -> Artifact: ...
+
+    def improvement(self, report: ImprovementReport) -> None: ...
+
+    def upload_export(self, path: Path, format: ArtifactFormat) -> Artifact: ...  # noqa: A002  the API's word
 
     def upload_checkpoint(self, file: BinaryIO) -> Artifact: ...
 
@@ -65,6 +70,18 @@ class Reporter:
     def artifact(self, path: Path) -> Artifact:
         with _translated_errors():
             return self._attempts.upload_artifact(path)
+
+    def improvement(self, file: BinaryIO, report: ImprovementReport) -> None:
+        """Upload a model and publish it; `artifact_sha256` is filled in."""
+        with _translated_errors():
+            artifact = self._attempts.upload_artifact(file)
+            report = report.model_copy(update={"artifact_sha256": artifact.sha256})
+            self._attempts.improvement(report)
+
+    def export(self, path: Path, wanted: ArtifactFormat) -> Artifact:
+        """Upload the model in another format; PlatformError says that it is refused."""
+        with _translated_errors():
+            return self._attempts.upload_export(path, wanted)
 
     def checkpoint(self, file: BinaryIO) -> Artifact:
         """Upload a checkpoint; an API that is away gets the next one instead."""

@@ -4,22 +4,29 @@ import os
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 
 import structlog
 
 from kafkaml.config import KafkaSettings
+from kafkaml.exceptions import CodecUnavailableError
 from kafkaml.kafka import librdkafka_config
 from kafkaml.schemas.attempts import FailureReport, Order, TrainingOrder
-from kafkaml.schemas.deployments import Resources, cpu_cores, memory_bytes
+from kafkaml.schemas.deployments import (
+    Resources,
+    TrainingParameters,
+    cpu_cores,
+    memory_bytes,
+)
 from kafkaml.schemas.states import ExitCode
 from kafkaml.schemas.workloads import WorkloadKind
 from trainer.config import TrainerSettings
 from trainer.exceptions import FailedError, PlatformError, TrainerError
-from trainer.messages import DATA_DIRECTORY, Build
+from trainer.exports import ExportedFile, Exporter
+from trainer.messages import DATA_DIRECTORY, Build, Export
 from trainer.model_check import check_model
 from trainer.model_process import ModelProcess
-from trainer.outcome import deliver
+from trainer.outcome import Outcome, deliver, keep_model, model_file
 from trainer.report import Attempts, Reporter
 from trainer.sandbox import Sandbox, child_environment
 from trainer.standby import Standby
@@ -52,6 +59,9 @@ def run(*, attempts: Attempts, settings: TrainerSettings, kafka: KafkaSettings) 
     except TrainerError as e:
         logger.warning("the attempt ends", error=type(e).__name__, reason=str(e))
         return e.exit_code
+    except CodecUnavailableError as e:
+        logger.warning("the attempt ends", error=type(e).__name__, reason=str(e))
+        return ExitCode.RETRYABLE
     return ExitCode.ACCEPTED
 
 
@@ -90,7 +100,9 @@ class Work:
         try:
             self._train_and_deliver(order, source=source, attempt=attempt)
         except FailedError as e:
-            self.reporter.failure(FailureReport(reason=e.reason, message=str(e)))
+            kept = keep_model(e, directory=self.directory, reporter=self.reporter)
+            message = f"{e}. {kept}" if kept else str(e)
+            self.reporter.failure(FailureReport(reason=e.reason, message=message))
             raise
 
     def _train_and_deliver(
@@ -116,19 +128,51 @@ class Work:
                 directory=self.directory,
                 stopwatch=self.stopwatch,
             ).train()
-        deliver(outcome, directory=self.directory, reporter=self.reporter)
+        exports = self._export(outcome, parameters)
+        deliver(
+            outcome,
+            exports,
+            description=outcome.describe(order, attempt=attempt),
+            directory=self.directory,
+            reporter=self.reporter,
+        )
+
+    def _export(
+        self, outcome: Outcome, parameters: TrainingParameters
+    ) -> list[ExportedFile]:
+        """Make the exports, now that nothing of the model's code runs any more."""
+        if not parameters.exports:
+            return []
+        # The model's process may have left a folder of any name that it could guess.
+        directory = Path(mkdtemp(prefix="exports-", dir=self.directory))
+        resources = parameters.resources.model_copy(update={"gpu": 0})
+        exporter = Exporter(
+            open_sandbox=lambda: self._open_sandbox(directory, resources),
+            directory=directory,
+            settings=self.settings,
+        )
+        order = Export(
+            model_file=str(model_file(self.directory)),
+            data_directory=str(self.directory / DATA_DIRECTORY),
+            formats=parameters.exports,
+            memory_bytes=_limit_of(resources),
+        )
+        return exporter.export(order, deadline=outcome.deadline)
 
     def _sandbox(self, resources: Resources) -> Sandbox:
         (self.directory / DATA_DIRECTORY).mkdir()
+        return self._open_sandbox(self.directory, resources)
+
+    def _open_sandbox(self, directory: Path, resources: Resources) -> Sandbox:
         environment = child_environment(
             os.environ,
-            directory=self.directory,
+            directory=directory,
             threads=max(1, ceil(cpu_cores(resources.cpu))),
             gpus=resources.gpu,
         )
         # A standby was started without a GPU in sight.
         standby = None if resources.gpu else self.standby
-        return Sandbox(directory=self.directory, environment=environment, standby=standby)
+        return Sandbox(directory=directory, environment=environment, standby=standby)
 
 
 def _limit_of(resources: Resources) -> int | None:

@@ -13,8 +13,9 @@ from kafkaml.schemas.attempts import (
     ProgressReport,
     ResultReport,
 )
+from kafkaml.schemas.incremental import ImprovementReport
 from kafkaml.schemas.problems import PROBLEM_TYPE_PREFIX, Problem
-from kafkaml.schemas.trainings import Artifact, TrainingProgress
+from kafkaml.schemas.trainings import Artifact, ArtifactFormat, TrainingProgress
 
 
 class InMemoryAttempts:
@@ -32,7 +33,9 @@ class InMemoryAttempts:
         self.epochs: list[EpochReport] = []
         self.steps: list[TrainingProgress] = []
         self.model: bytes | None = None
+        self.exports: dict[ArtifactFormat, bytes] = {}
         self.checkpoints: list[bytes] = []
+        self.improvements: list[ImprovementReport] = []
         self.accepted_result: ResultReport | None = None
         self.accepted_check: CheckReport | None = None
         self.accepted_failure: FailureReport | None = None
@@ -52,11 +55,29 @@ class InMemoryAttempts:
         self._call("epoch")
         self.epochs.append(report)
 
-    def upload_artifact(self, path: Path) -> Artifact:
-        self._call("artifact")
-        self.model = path.read_bytes()
+    def upload_artifact(self, source: Path | BinaryIO) -> Artifact:
+        self._check_live("artifact")
+        if isinstance(source, Path):
+            self.calls.append("artifact")
+            self.model = source.read_bytes()
+        else:
+            self.model = source.read()
         digest = hashlib.sha256(self.model).hexdigest()
         return Artifact(size_bytes=len(self.model), sha256=digest)
+
+    def upload_export(
+        self,
+        path: Path,
+        format: ArtifactFormat,  # noqa: A002  the API's word
+    ) -> Artifact:
+        self._call(f"export:{format}")
+        content = self.exports[format] = path.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        return Artifact(format=format, size_bytes=len(content), sha256=digest)
+
+    def improvement(self, report: ImprovementReport) -> None:
+        self._check_live("improvement")
+        self.improvements.append(report)
 
     def upload_checkpoint(self, file: BinaryIO) -> Artifact:
         self._check_live("checkpoint")

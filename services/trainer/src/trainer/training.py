@@ -19,6 +19,7 @@ from trainer.fit_options import prepare_model, set_learning_rate
 from trainer.fit_progress import Send, finite_metrics
 from trainer.fitting import Fitter
 from trainer.messages import DATA_DIRECTORY, MODEL_FILE, Checkpointing, Trained
+from trainer.signatures import signatures_of
 
 
 def train_model(
@@ -81,6 +82,7 @@ def train_model(
         cross_validation=cross_validation,
         fit_seconds=ended - started,
         evaluate_seconds=monotonic() - ended,
+        **signatures_of(model),
         versions=_versions(),
     )
 

@@ -17,6 +17,7 @@ from trainer.dataset import Dataset
 from trainer.deadline import Deadline
 from trainer.exceptions import DivergedError
 from trainer.fit_identity import fit_identity
+from trainer.incremental_attempt import IncrementalAttempt, is_incremental
 from trainer.messages import DATA_DIRECTORY, Built, Checkpointing, Train, Trained
 from trainer.model_process import ModelProcess
 from trainer.outcome import Outcome, outcome_of
@@ -64,6 +65,8 @@ class TrainingAttempt:
         self._reporter.progress("waiting")
         announced = self._await_announcement()
         self._stopwatch.mark("announced")
+        if is_incremental(self._parameters, announced.message):
+            return self._incremental(announced, built).train()
         deadline = Deadline.after(self._parameters.deadline_seconds)
         self._reporter.progress("training")
         prepared = self._prepare(announced, built, deadline)
@@ -76,7 +79,23 @@ class TrainingAttempt:
             prepared=prepared,
             announced=announced.message,
             timings=self._timings(trained),
+            deadline=deadline,
             class_weight=self._balanced_weights(),
+        )
+
+    def _incremental(self, announced: Announcement, built: Built) -> IncrementalAttempt:
+        return IncrementalAttempt(
+            order=self._order,
+            source=self._source,
+            attempt=self._attempt,
+            process=self._process,
+            reporter=self._reporter,
+            kafka=self._kafka,
+            settings=self._settings,
+            directory=self._directory,
+            stopwatch=self._stopwatch,
+            announcement=announced,
+            built=built,
         )
 
     def _await_announcement(self) -> Announcement:
@@ -136,7 +155,8 @@ class TrainingAttempt:
         try:
             return self._train(checkpointing, deadline)
         except DivergedError as e:
-            raise DivergedError(" ".join([e.message, *prepared.warnings])) from e
+            message = " ".join([e.message, *prepared.warnings])
+            raise DivergedError(message, kept=e.kept) from e
 
     def _train(self, checkpointing: Checkpointing | None, deadline: Deadline) -> Trained:
         data_memory = self._settings.data_memory_bytes(self._parameters.resources)
