@@ -32,10 +32,14 @@ class SinkOptions(TypedDict, total=False):
     partitions: int
     timeout: timedelta
     producer_config: Mapping[str, Any] | None
+    incremental: bool
 
 
 class Sink(ABC):
     """Sends samples to a topic and, when closed, announces them to a deployment.
+
+    With `incremental` it announces the topic as a stream without an end, before the first
+    sample: a training that is deployed so learns from the samples as they come.
 
     Use it as a context manager. If its body raises, or if Kafka did not take every record,
     nothing is announced, and what was sent stays in the topic without being used.
@@ -56,6 +60,7 @@ class Sink(ABC):
         partitions: int = 1,
         timeout: timedelta = DEFAULT_TIMEOUT,
         producer_config: Mapping[str, Any] | None = None,
+        incremental: bool = False,
     ) -> None:
         self._announcement = {
             "deployment_id": deployment_id,
@@ -64,7 +69,9 @@ class Sink(ABC):
             "validation_rate": validation_rate,
             "test_rate": test_rate,
             "description": description,
+            "incremental": incremental,
         }
+        self._incremental = incremental
         ControlMessage.from_fields(self._announcement)
         self._failed = False
         self._closed = False
@@ -75,6 +82,7 @@ class Sink(ABC):
             partitions=partitions,
             timeout=timeout,
             producer_config=producer_config or {},
+            notes_places=not incremental,
         )
 
     def __enter__(self) -> Self:
@@ -107,7 +115,7 @@ class Sink(ABC):
         """Send many samples."""
 
     def close(self) -> None:
-        """Wait until every record is delivered, then announce the stream.
+        """Wait until every record is delivered, then announce a stream that ends here.
 
         Raises DeliveryError if Kafka did not take every record, or not the announcement.
         A second call does nothing.
@@ -115,7 +123,10 @@ class Sink(ABC):
         if self._closed:
             return
         try:
-            self._announced = self._announce()
+            if self._incremental:
+                self._writer.finish()
+            else:
+                self._announced = self._announce()
         finally:
             self.abandon()
 
@@ -135,6 +146,8 @@ class Sink(ABC):
         if keys is not None and len(keys) != len(values):
             raise FormatError(f"there are {len(values)} samples, but {len(keys)} labels")
         try:
+            if self._incremental and self._announced is None:
+                self._announced = self._announce_topic()
             self._writer.write(values, keys)
         except BaseException:
             self._failed = True
@@ -146,6 +159,14 @@ class Sink(ABC):
         if not self._writer.sent:
             raise DeliveryError("nothing is announced, as nothing was sent")
         message = self._message(self._writer.finish())
+        self._writer.announce(message)
+        return message
+
+    def _announce_topic(self) -> ControlMessage:
+        """Announce before the first record: only records after that are read."""
+        fields = {**self._announcement, "input_config": self._input_config()}
+        message = ControlMessage.from_fields(fields)
+        self._writer.prepare()
         self._writer.announce(message)
         return message
 

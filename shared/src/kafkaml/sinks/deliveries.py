@@ -11,8 +11,9 @@ from kafkaml.exceptions import DeliveryError
 class Deliveries:
     """Counts the records of a topic that were sent and delivered, and where they lie."""
 
-    def __init__(self, topic: str) -> None:
+    def __init__(self, topic: str, *, notes_places: bool = True) -> None:
         self._topic = topic
+        self._notes_places = notes_places
         self._runs: dict[int, list[list[int]]] = {}
         self._reasons: Counter[str] = Counter()
         self.sent = 0
@@ -24,6 +25,8 @@ class Deliveries:
             self._reasons[error.str()] += 1
             return
         self.delivered += 1
+        if not self._notes_places:
+            return
         offset = message.offset()
         runs = self._runs.setdefault(message.partition(), [])
         if runs and runs[-1][1] == offset:

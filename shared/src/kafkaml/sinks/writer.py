@@ -1,7 +1,7 @@
 """Writes a stream to a topic, and knows exactly where it lies afterwards."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import cycle, repeat
 from typing import Any
@@ -24,6 +24,7 @@ class StreamWriter:
 
     At most 100,000 records or 64 MiB wait for the brokers; then `write` waits, too. Every
     record is acknowledged by all replicas, once and in order. Not for several threads.
+    Without `notes_places` it forgets where they lie, so that it can write for ever.
     """
 
     def __init__(
@@ -34,14 +35,15 @@ class StreamWriter:
         partitions: int,
         timeout: timedelta,
         producer_config: Mapping[str, Any],
+        notes_places: bool = True,
     ) -> None:
         self._topic = topic
         self._settings = settings
         self._partitions = partitions
         self._timeout = timeout
-        self._deliveries = Deliveries(topic)
+        self._deliveries = Deliveries(topic, notes_places=notes_places)
         self._producer = _producer(settings, timeout, producer_config)
-        self._next_partition: Iterable[int] | None = None
+        self._next_partition: Iterator[int] | None = None
 
     @property
     def sent(self) -> int:
@@ -50,11 +52,10 @@ class StreamWriter:
 
     def write(self, values: Sequence[bytes], keys: Sequence[bytes] | None) -> None:
         """Send records; raise DeliveryError if one of these or the earlier ones failed."""
-        if self._next_partition is None:
-            self._next_partition = cycle(range(self._ensure(self._topic, self._partitions)))
+        next_partition = self.prepare()
         produce, report = self._producer.produce, self._deliveries.report
         all_keys = repeat(None) if keys is None else keys
-        records = zip(values, all_keys, self._next_partition, strict=False)
+        records = zip(values, all_keys, next_partition, strict=False)
         for number, (value, key, partition) in enumerate(records):
             try:
                 produce(self._topic, value, key, partition, report)
@@ -66,6 +67,12 @@ class StreamWriter:
             self._deliveries.sent += 1
             if not number % _RECORDS_PER_POLL:
                 self._poll()
+
+    def prepare(self) -> Iterator[int]:
+        """Make the topic unless it is there; return the partitions in turn."""
+        if self._next_partition is None:
+            self._next_partition = cycle(range(self._ensure(self._topic, self._partitions)))
+        return self._next_partition
 
     def finish(self) -> tuple[TopicRange, ...]:
         """Wait until every record is acknowledged, and return where they are.
