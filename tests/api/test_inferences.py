@@ -59,6 +59,55 @@ async def test_a_format_that_does_not_fit_is_refused(
     assert (response.status_code, code_of(response)) == (422, "format-invalid")
 
 
+async def test_how_it_answers_is_told_to_the_replicas(api: Actors) -> None:
+    wanted = {
+        "guarantee": "exactly_once",
+        "output_format": "LABEL",
+        "output_config": {"data_type": "float32", "class_names": ["cat", "dog"]},
+        "input_cluster": "edge",
+        "output_cluster": "edge",
+        "early_exit": {"limit": 0.8, "upper_topic": "upper"},
+    }
+    inference = await new_inference(api, **wanted)
+    assert {name: inference[name] for name in wanted} == wanted
+    inferencer = await api.attempt("kafkaml-inference-1-1")
+    order = accepted(await inferencer.get("attempts/current"))["inference"]
+    assert {name: order[name] for name in wanted} == wanted
+    (workload,) = accepted(await api.orchestrator.get("workloads"))["items"]
+    assert [(each["name"], each["cluster"]) for each in workload["topics"]] == [
+        ("digits-in", "edge"),
+        ("digits-out", "edge"),
+        ("digits-out.dlq", "edge"),
+        ("upper", "edge"),
+    ]
+
+
+async def test_it_answers_in_json_at_least_once_unless_told_otherwise(api: Actors) -> None:
+    inference = await new_inference(api)
+    assert (inference["guarantee"], inference["output_format"]) == ("at_least_once", "JSON")
+    assert (inference["input_cluster"], inference["early_exit"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"guarantee": "exactly_once", "output_cluster": "edge"}, "one cluster"),
+        ({"output_topic": "in"}, "its own answers"),
+        ({"early_exit": {"limit": 0.5, "upper_topic": "in"}}, "its own answers"),
+        ({"early_exit": {"limit": 0.5, "upper_topic": "out.dlq"}}, "upper_topic"),
+        ({"output_format": "AVRO", "output_config": {"data_type": "float16"}}, "float16"),
+        ({"input_cluster": "No such name"}, "pattern"),
+    ],
+)
+async def test_what_cannot_be_kept_or_answered_is_refused(
+    api: Actors, fields: dict[str, Any], reason: str
+) -> None:
+    body = TOPICS | {"training_id": await finished_training(api)} | fields
+    response = await api.editor.post("inferences", json=body)
+    assert (response.status_code, code_of(response)) == (422, "validation-failed")
+    assert reason in response.text
+
+
 async def test_a_training_must_be_finished(api: Actors) -> None:
     body = TOPICS | {"training_id": await new_training(api)}
     response = await api.editor.post("inferences", json=body)

@@ -18,6 +18,7 @@ from inferencer.config import InferencerSettings
 from inferencer.main import run
 from inferencer.testing import MemoryAttempts, SumEngineLoader
 from kafkaml.schemas.attempts import InferenceOrder
+from kafkaml.schemas.outputs import Guarantee
 from kafkaml.schemas.states import ExitCode, FailureReason
 
 from .orders import inference_order, order_of, value_of
@@ -45,6 +46,7 @@ def start(tmp_path: Path, kafka_bootstrap: str) -> Iterator[Start]:
             | {
                 "KAFKA_ML_BOOTSTRAP_SERVERS": kafka_bootstrap,
                 "KAFKA_ML_BATCH_RECORDS": str(BATCH),
+                "KAFKA_ML_SESSION_SECONDS": "6",
             },
         )
         started.append(process)
@@ -92,6 +94,30 @@ def test_a_killed_replica_leaves_nothing_unanswered_and_repeats_at_most_a_batch(
         for message in topics.read(whole_order.input_topic, 1000)
     }
     assert sum(counts.values()) - 1000 <= BATCH
+
+
+def test_exactly_once_a_replica_that_sleeps_for_long_writes_nothing_twice(
+    topics: Topics, whole_order: InferenceOrder, start: Start
+) -> None:
+    once = whole_order.model_copy(update={"guarantee": Guarantee.EXACTLY_ONCE})
+    topics.send(once.input_topic, map(value_of, range(1000)))
+    group = f"kafkaml-inference-{once.inference_id}"
+
+    sleeper = start(once)
+    eventually(lambda: topics.committed(group, once.input_topic) > 100)
+    sleeper.send_signal(signal.SIGSTOP)
+    awake = start(once)
+    eventually(lambda: topics.committed(group, once.input_topic) == 1000, seconds=60)
+    sleeper.send_signal(signal.SIGCONT)
+    topics.send(once.input_topic, map(value_of, range(1000)))
+    eventually(lambda: topics.committed(group, once.input_topic) == 2000, seconds=60)
+    for each in (sleeper, awake):
+        each.send_signal(signal.SIGTERM)
+        assert each.wait(timeout=30) == ExitCode.DRAINED
+
+    answers = topics.read_committed(once.output_topic, 2000)
+    sources = {dict(message.headers())[SOURCE_HEADER] for message in answers}
+    assert len(answers) == len(sources) == 2000
 
 
 def test_sigterm_ends_a_replica_with_all_answers_committed(

@@ -14,7 +14,7 @@ class Topics:
 
     def __init__(self, bootstrap_servers: str) -> None:
         self.bootstrap_servers = bootstrap_servers
-        self.admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+        self.admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
         self._producer = Producer(
             {"bootstrap.servers": bootstrap_servers, "linger.ms": 1, "log_level": 0}
         )
@@ -79,10 +79,12 @@ class Topics:
             consumer.assign(
                 [TopicPartition(topic, each, 0) for each in self._partitions(topic)]
             )
-            while len(messages) < count:
-                messages.extend(consumer.consume(count, 0.2))
+            while True:
+                more = consumer.consume(10_000, 1.0)
+                messages.extend(more)
+                if not more and len(messages) >= count:
+                    break
                 assert time.monotonic() < deadline, f"{len(messages)} records"
-            messages.extend(consumer.consume(count, 0.5))
         finally:
             consumer.close()
         assert all(message.error() is None for message in messages)

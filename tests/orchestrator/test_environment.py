@@ -1,6 +1,11 @@
 from pydantic import SecretStr
 
-from orchestrator.builders.environment import EnvironmentBuilder
+from kafkaml.schemas.workloads import WantedTopic
+from orchestrator.builders.environment import (
+    CLUSTERS_VARIABLE,
+    SECRET_VARIABLES,
+    EnvironmentBuilder,
+)
 from orchestrator.config import Settings
 
 from .builders import workload
@@ -27,3 +32,17 @@ def test_it_can_reach_a_protected_kafka() -> None:
     environment = EnvironmentBuilder(settings=settings).build(workload(), 0, "token")
     assert environment["KAFKA_ML_KAFKA_SASL_PASSWORD"] == "word"
     assert environment["KAFKA_ML_KAFKA_SECURITY_PROTOCOL"] == "SASL_SSL"
+
+
+def test_other_clusters_are_told_only_to_those_who_use_one() -> None:
+    settings = Settings(kafka_clusters=SecretStr("{}"))
+    builder = EnvironmentBuilder(settings=settings)
+    here = [WantedTopic(name="in", partitions=1)]
+    there = [*here, WantedTopic(name="out", partitions=1, cluster="edge")]
+
+    told = builder.build(workload().model_copy(update={"topics": there}), 0, "token")
+    not_told = builder.build(workload().model_copy(update={"topics": here}), 0, "token")
+
+    assert told[CLUSTERS_VARIABLE] == "{}"
+    assert CLUSTERS_VARIABLE in SECRET_VARIABLES
+    assert CLUSTERS_VARIABLE not in not_told
