@@ -6,6 +6,7 @@ the same message gives the same arrays, however Kafka delivered the records.
 
 import shutil
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -109,7 +110,7 @@ class RecordCollector:
             batch.values if self._format.labels_in_value else batch.keys
         )
         reasons = self._reasons(features, labels, batch)
-        offsets = np.asarray(batch.offsets, np.int64)
+        offsets = _array_of(batch.offsets)
         if not reasons:
             self._keep(features.array, labels.array, offsets)
             return
@@ -196,6 +197,12 @@ class RecordCollector:
                 "work directory more (on Kubernetes KAFKA_ML_KUBERNETES_TEMPORARY_BYTES, "
                 "with Docker KAFKA_ML_DOCKER_TEMPORARY_BYTES), or send fewer records"
             )
+
+
+def _array_of(offsets: Sequence[int]) -> NDArray[np.int64]:
+    if isinstance(offsets, range):
+        return np.arange(offsets.start, offsets.stop)
+    return np.asarray(offsets, np.int64)
 
 
 def _mebibytes(size: int) -> str:

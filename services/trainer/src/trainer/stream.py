@@ -4,7 +4,7 @@ A range is read when the *position* reaches its end. Compaction and transaction 
 leave gaps, so the number of records does not tell.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import sleep
@@ -29,21 +29,22 @@ from trainer.exceptions import DeadlineError, StreamError
 BATCH_RECORDS = 1000
 BATCH_BYTES = 2**23
 FIRST_BATCH_RECORDS = 50
-QUEUE_KIBIBYTES = 2**14
+QUEUE_KIBIBYTES = 2**15
+QUEUE_PAUSE_MILLISECONDS = 5
 POLL_SECONDS = 0.1
 PAUSE_SECONDS = 0.25
 
-_GONE = {
+GONE = {
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001  # the public name of librdkafka's own codes
     KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001  # likewise
 }
-_OUT_OF_RANGE = {
+OUT_OF_RANGE = {
     KafkaError.OFFSET_OUT_OF_RANGE,
     KafkaError._AUTO_OFFSET_RESET,  # noqa: SLF001  # likewise
 }
-_END_OF_LOG = KafkaError._PARTITION_EOF  # noqa: SLF001  # likewise
-_FORBIDDEN = {KafkaError.TOPIC_AUTHORIZATION_FAILED}
+END_OF_LOG = KafkaError._PARTITION_EOF  # noqa: SLF001  # likewise
+FORBIDDEN = {KafkaError.TOPIC_AUTHORIZATION_FAILED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class RecordBatch:
     """
 
     source: TopicRange
-    offsets: list[int]
+    offsets: Sequence[int]
     keys: list[bytes | None]
     values: list[bytes | None]
     logged_at: datetime | None = None
@@ -71,6 +72,7 @@ class RangeReader:
     ) -> None:
         config = consumer_config(kafka, reset="error")
         config["queued.max.messages.kbytes"] = QUEUE_KIBIBYTES
+        config["fetch.queue.backoff.ms"] = QUEUE_PAUSE_MILLISECONDS
         self._consumer = Consumer(config, logger=LOGGER)
         self._patience_seconds = patience_seconds
         self._deadline = deadline
@@ -116,12 +118,11 @@ class RangeReader:
         """Return records and ends of the log; raise what waiting cannot help."""
         limit = min(self._batch_records, wanted.end - position)
         messages: list[Message] = self._consumer.consume(limit, POLL_SECONDS)
-        errors = [each for each in map(Message.error, messages) if each is not None]
-        others = [each for each in errors if each.code() != _END_OF_LOG]
-        if not others:
+        if not any(map(Message.error, messages)):
             return messages
-        for error in others:
-            self._raise_if_lasting(error, wanted)
+        for message in messages:
+            if not _is_record_or_end(message):
+                self._raise_if_lasting(message.error(), wanted)
         return [each for each in messages if _is_record_or_end(each)]
 
     def _await_whole(self, wanted: TopicRange) -> None:
@@ -148,25 +149,25 @@ class RangeReader:
                 )
             except KafkaException as e:
                 error = e.args[0]
-                if error.code() not in _GONE or patience.passed:
+                if error.code() not in GONE or patience.passed:
                     self._raise_if_lasting(error, wanted)
             self._check_deadline(wanted)
             sleep(PAUSE_SECONDS)
 
     def _raise_if_lasting(self, error: KafkaError, wanted: TopicRange) -> None:
         """Raise StreamError unless waiting may help."""
-        if error.code() in _GONE:
+        if error.code() in GONE:
             raise StreamError(
                 FailureReason.DATA_GONE,
                 f"the topic {wanted.topic} has no partition {wanted.partition} (any more): "
                 "send the records again and announce where they are",
             )
-        if error.code() in _FORBIDDEN:
+        if error.code() in FORBIDDEN:
             raise StreamError(
                 FailureReason.BAD_STREAM,
                 f"the platform's Kafka user may not read the topic {wanted.topic}",
             )
-        if error.code() in _OUT_OF_RANGE:
+        if error.code() in OUT_OF_RANGE:
             self._raise_out_of_range(wanted)
 
     def _raise_out_of_range(self, wanted: TopicRange) -> NoReturn:
@@ -191,23 +192,32 @@ def _position_after(messages: list[Message], position: int) -> int:
 
 
 def _batch(source: TopicRange, messages: list[Message]) -> RecordBatch:
-    ends = [each for each in map(Message.error, messages) if each is not None]
-    if ends or messages[-1].offset() >= source.end:
+    if any(map(Message.error, messages)) or messages[-1].offset() >= source.end:
         messages = [
             each for each in messages if each.error() is None and each.offset() < source.end
         ]
     return RecordBatch(
         source,
-        list(map(Message.offset, messages)),
+        _offsets(messages),
         list(map(Message.key, messages)),
         list(map(Message.value, messages)),
         _logged_at(messages[0]) if messages else None,
     )
 
 
+def _offsets(messages: list[Message]) -> Sequence[int]:
+    """Return the offsets of records; where none is missing the ends tell all of them."""
+    if not messages:
+        return []
+    first, last = messages[0].offset(), messages[-1].offset()
+    if last - first + 1 == len(messages):
+        return range(first, last + 1)
+    return list(map(Message.offset, messages))
+
+
 def _is_record_or_end(message: Message) -> bool:
     error = message.error()
-    return error is None or error.code() == _END_OF_LOG
+    return error is None or error.code() == END_OF_LOG
 
 
 def _logged_at(message: Message) -> datetime | None:

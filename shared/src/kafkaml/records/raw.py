@@ -1,6 +1,7 @@
 """Reads and writes the RAW format: the bytes of an array, C order, little-endian."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from kafkaml.exceptions import FormatError
 from kafkaml.formats.raw import RawFormat
 from kafkaml.records.base import Array, Decoded
-from kafkaml.records.batches import all_good, most_common, null_reason, some_good
+from kafkaml.records.batches import all_good, null_reason, some_good
 
 
 class RawCodec:
@@ -61,9 +62,9 @@ class RawCodec:
     def _record_bytes(self, values: Sequence[bytes | None]) -> int:
         if self.shape is not None:
             return math.prod(self.shape) * self.dtype.itemsize
-        sizes = (len(value) for value in values if value)
-        whole = (size for size in sizes if not size % self.dtype.itemsize)
-        return most_common(whole) or self.dtype.itemsize
+        sizes = Counter(map(len, filter(None, values)))
+        whole = {size: n for size, n in sizes.items() if not size % self.dtype.itemsize}
+        return max(whole, key=lambda size: whole[size], default=self.dtype.itemsize)
 
     def _view(self, values: Sequence[bytes | None], size: int) -> Array:
         joined = b"".join(values)  # type: ignore[arg-type]  # the null ones are sorted out
