@@ -60,7 +60,7 @@ async def test_a_format_that_does_not_fit_is_refused(
 
 
 async def test_how_it_answers_is_told_to_the_replicas(api: Actors) -> None:
-    wanted = {
+    wanted: dict[str, Any] = {
         "guarantee": "exactly_once",
         "output_format": "LABEL",
         "output_config": {"data_type": "float32", "class_names": ["cat", "dog"]},

@@ -37,6 +37,14 @@ async def test_missing_topics_are_made(
     assert [partitions(admin, each.name) for each in wanted] == [3, 1]
 
 
+async def test_topics_of_another_cluster_are_not_made_here(
+    topics: KafkaTopics, admin: AdminClient, topic_name: Callable[[str], str]
+) -> None:
+    name = topic_name("out")
+    await topics.ensure([WantedTopic(name=name, partitions=1, cluster="edge")])
+    assert name not in admin.list_topics(timeout=10).topics
+
+
 async def test_partitions_are_added_and_never_taken_away(
     topics: KafkaTopics, admin: AdminClient, topic_name: Callable[[str], str]
 ) -> None:

@@ -101,7 +101,8 @@ class WorkloadStarter:
         if workload.kind is WorkloadKind.INFERENCE:
             yield self._manifests.service(workload, owner)
             yield self._manifests.disruption_budget(workload, owner)
-            if self._is_autoscaled:
+            # KEDA knows the platform's own cluster only.
+            if self._is_autoscaled and workload.topics[0].cluster is None:
                 yield self._manifests.scaled_object(workload, owner)
         yield self._manifests.secret(workload, environment, owner)
 
