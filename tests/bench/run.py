@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.bench import api_creates, relay_drain, training_from_kafka  # noqa: E402
+from tests.bench import api_creates, relay_drain, training_from_kafka, warm_start  # noqa: E402
 from tests.support.platform import RunningPlatform  # noqa: E402
 
 
@@ -20,6 +20,7 @@ def main() -> None:
         try:
             platform.up()
             _report("Training from Kafka", training_from_kafka.measure(platform))
+            _report("Starting a training", warm_start.measure(platform.bootstrap_servers))
             _report("Creating things", api_creates.measure(platform))
             _report("Relaying events", relay_drain.measure(platform))
         finally:

@@ -1,3 +1,4 @@
+import errno
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,9 +10,11 @@ from kafkaml.control import TopicRange
 from kafkaml.schemas.deployments import BadRecords
 from kafkaml.schemas.models import ModelCheck
 from kafkaml.schemas.states import ExitCode, FailureReason
-from tests.trainer.streams import Record, message_of, numbered
-from trainer.exceptions import ModelCodeError, StreamError
+from tests.trainer.streams import INPUT_CONFIG, Record, message_of, numbered
+from trainer.array_file import disk_errors
+from trainer.exceptions import DiskError, ModelCodeError, StreamError
 from trainer.messages import LabelRule
+from trainer.oddities import about_numbers
 from trainer.records import RecordCollector, Records
 from trainer.stream import RecordBatch
 from trainer.suitability import check_suitability
@@ -101,6 +104,142 @@ def test_an_unknown_format_fails_before_anything_is_read() -> None:
     assert "MORSE" in error.message
 
 
+@pytest.mark.parametrize("max_rate", [0.4, 1.0])
+def test_bad_records_are_left_out_and_named_if_told_so(max_rate: float) -> None:
+    good = numbered(5)
+    bad: list[Record] = [(b"\0", b"short"), (None, b"\0" * 8)]
+    found = collected(
+        batch(FIRST, [good[0], bad[0], good[1], bad[1]], [10, 11, 12, 13]),
+        batch(SECOND, good[2:], [5, 6, 7]),
+        bad_records=BadRecords(action="skip", max_rate=max_rate),
+        total_msg=7,
+    )
+    assert found.features[:, 0].tolist() == [0, 1, 2, 3, 4]
+    assert len(found.labels) == 5
+    assert [found.coordinates(row) for row in (0, 1, 2)] == [
+        *("one:0:10", "one:0:12", "two:3:5"),
+    ]
+    skipped = found.skipped
+    assert skipped is not None
+    assert (skipped.count, skipped.rate) == (2, pytest.approx(2 / 7))
+    named = [(each.coordinates, each.reason) for each in skipped.first]
+    assert named[0][0] == "one:0:11"
+    assert "5 bytes" in named[0][1]
+    assert named[1] == ("one:0:13", "it has no label, its key is null")
+
+
+def test_a_batch_without_a_good_record_is_left_out() -> None:
+    found = collected(
+        batch(FIRST, [(b"\0", b"")] * 2, [10, 11]),
+        batch(SECOND, numbered(3), [5, 6, 7]),
+        bad_records=BadRecords(action="skip", max_rate=0.5),
+    )
+    assert found.features[:, 0].tolist() == [0, 1, 2]
+    assert found.coordinates(0) == "two:3:5"
+
+
+def test_records_of_another_shape_than_those_before_are_bad() -> None:
+    config = INPUT_CONFIG | {"data_reshape": None}
+    batches = [
+        batch(FIRST, numbered(2), [10, 11]),
+        batch(SECOND, [(b"\0", b"\0" * 12)], [5]),
+    ]
+    error = failure_of(*batches, input_config=config)
+    assert "record two:3:5: the record has shape (3,), those before" in error.message
+    skip = BadRecords(action="skip", max_rate=0.5)
+    found = collected(*batches, input_config=config, bad_records=skip)
+    assert found.features.shape == (2, 2)
+    assert found.skipped is not None
+    assert found.skipped.count == 1
+
+
+def test_too_many_bad_records_fail_with_their_number_and_the_first() -> None:
+    records = [*numbered(6), (b"\0", b"x")]
+    error = failure_of(
+        batch(FIRST, records, [*range(10, 14), *range(5, 8)]),
+        bad_records=BadRecords(action="skip", max_rate=0.1),
+    )
+    assert error.reason is FailureReason.BAD_STREAM
+    assert "1 of 7 records are bad, bad_records.max_rate allows 0.1" in error.message
+    assert "record one:0:7: the value has 1 bytes" in error.message
+
+
+def test_only_the_first_ten_bad_records_are_named() -> None:
+    records: list[Record] = [(b"\0", b"x")] * 50
+    wide = TopicRange("one", 0, 0, 100)
+    bad_records = BadRecords(action="skip", max_rate=0.5)
+    with (
+        TemporaryDirectory() as folder,
+        RecordCollector(
+            message_of(wide), directory=Path(folder), bad_records=bad_records
+        ) as collector,
+    ):
+        collector.add(batch(wide, [*records, *numbered(50)], list(range(100))))
+        skipped = collector.finish().skipped
+    assert skipped is not None
+    assert (skipped.count, len(skipped.first)) == (50, 10)
+
+
+def test_longer_texts_after_shorter_ones_are_kept_whole() -> None:
+    config = INPUT_CONFIG | {"data_type": "string", "data_reshape": None}
+    texts = [b"a", b"bcd", b"much longer"]
+    found = collected(
+        batch(FIRST, [(b"\0", each) for each in texts[:2]], [10, 11]),
+        batch(SECOND, [(b"\1", texts[2])], [5]),
+        input_config=config,
+    )
+    assert found.features.tolist() == [each.decode() for each in texts]
+    assert found.labels.tolist() == [0, 0, 1]
+
+
+def test_a_hundred_ranges_of_several_topics_are_one_stream() -> None:
+    ranges = [
+        TopicRange(f"t{each % 7}", each % 3, each * 10, each * 10 + 2)
+        for each in range(100)
+    ]
+    with (
+        TemporaryDirectory() as folder,
+        RecordCollector(message_of(*ranges), directory=Path(folder)) as collector,
+    ):
+        for number, wanted in enumerate(ranges):
+            offsets = [wanted.start, wanted.start + 1]
+            collector.add(batch(wanted, numbered(2, 2 * number), offsets))
+        found = collector.finish()
+    assert found.features[:, 0].tolist() == list(range(200))
+    assert [found.coordinates(2 * each + 1) for each in range(100)] == [
+        f"{each.topic}:{each.partition}:{each.start + 1}" for each in ranges
+    ]
+
+
+def test_records_that_do_not_fit_on_the_disk_are_a_full_disk() -> None:
+    with TemporaryDirectory() as folder:
+        announced = message_of(FIRST, total_msg=4)
+        with (
+            RecordCollector(announced, directory=Path(folder), max_bytes=50) as collector,
+            pytest.raises(DiskError, match="4 records of 17 bytes need") as caught,
+        ):
+            collector.add(batch(FIRST, numbered(1), [10]))
+    assert caught.value.reason is FailureReason.DISK
+    assert "TEMPORARY_BYTES" in caught.value.message
+
+
+def test_a_disk_that_is_full_is_told_as_such() -> None:
+    with pytest.raises(DiskError, match="no more room"), disk_errors(Path("/data")):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_records_without_finite_values_are_counted() -> None:
+    values = np.array([[0, 0], [np.nan, 1], [1, np.inf], [3e38, 3e38]], np.float32)
+    found = collected(
+        batch(FIRST, [(b"\0", each.tobytes()) for each in values], [10, 11, 12, 13]),
+        batch(SECOND, [(b"\0", values[1].tobytes())], [5]),
+    )
+    assert (found.not_finite, found.first_not_finite) == (3, 1)
+    told = about_numbers(found)
+    assert told is not None
+    assert "3 records hold NaN or infinite values, the first is one:0:11" in told
+
+
 def model(*inputs: list[int | None], outputs: list[int | None]) -> ModelCheck:
     return ModelCheck(
         summary="", input_shapes=list(inputs), output_shapes=[outputs], parameter_count=0
@@ -126,6 +265,8 @@ def records(features: tuple[int, ...], labels: list[Any]) -> Records:
         ((8, 8), [[[0, 1]], [[1, 2]]], model([8, 8], outputs=[1, 2, 3]), "classes"),
         ((2,), [0.5, -7.5], model([2], outputs=[1]), "outputs"),
         ((2,), [[1, 0], [0, 1]], model([2], outputs=[2]), "outputs"),
+        ((2,), [3.0, 3.0], model([2], outputs=[1]), "outputs"),
+        ((2,), [0.0, 0.5], model([2], outputs=[1]), "probabilities"),
         ((2,), ["a", "b"], model([2], outputs=[2]), "any"),
     ],
 )
@@ -166,6 +307,21 @@ def test_records_that_fit_the_model_are_accepted(
         ((2,), [1], model([2], outputs=[3]), "outputs", "a label has shape ()"),
         ((2,), ["a"], model([2], outputs=[1]), "outputs", "texts"),
         ((2,), [1.0, np.inf], model([2], outputs=[1]), "outputs", "one:0:11"),
+        (
+            (2,),
+            [0.0, 2.0],
+            model([2], outputs=[1]),
+            "probabilities",
+            "one:0:11: its label is 2.0, but the model's loss takes 0, 1",
+        ),
+        ((2,), [4] * 9, model([2], outputs=[5]), "classes", "all of the 9 records"),
+        (
+            (2,),
+            [[0, 1]] * 3,
+            model([2], outputs=[2]),
+            "probabilities",
+            "have the label [0, 1]",
+        ),
     ],
 )
 def test_records_that_do_not_fit_the_model_are_refused_with_what_is_wrong(
