@@ -1,6 +1,7 @@
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -121,7 +122,7 @@ def test_an_export_for_other_records_is_refused(load: Load) -> None:
     ],
 )
 def test_answers_other_than_those_of_keras_are_refused(
-    load: Load, changes: dict[str, object]
+    load: Load, changes: dict[str, Any]
 ) -> None:
     with pytest.raises(ExportUnequalError):
         load(sum_export(described=manifest(**changes)))

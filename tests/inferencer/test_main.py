@@ -17,11 +17,14 @@ import numpy as np
 
 from kafkaml.schemas.attempts import InferenceOrder
 from kafkaml.schemas.states import ExitCode
+from kafkaml.schemas.trainings import Artifact, ArtifactFormat
 
+from .exports import sum_export
 from .orders import order_of, value_of
 from .topics import Topics, eventually
 
 TOKEN = "kml_attempt"
+ENVIRONMENT = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
 MAKE_MODEL = """
 import sys, keras
 dense = keras.layers.Dense(2, kernel_initializer="ones")
@@ -33,8 +36,10 @@ model.save(sys.argv[1])
 class FakeApi(ThreadingHTTPServer):
     """The routes that an inference's attempt calls."""
 
-    def __init__(self, order: bytes, artifact: bytes) -> None:
-        self.bodies = {"": order, "/artifact": artifact}
+    def __init__(self, order: bytes, artifacts: dict[ArtifactFormat, bytes]) -> None:
+        self.bodies = {"": order}
+        for name, content in artifacts.items():
+            self.bodies[f"/artifact?format={name}"] = content
         self.reports: list[tuple[str, Any]] = []
         super().__init__(("127.0.0.1", 0), FakeApiHandler)
 
@@ -58,15 +63,15 @@ class FakeApiHandler(BaseHTTPRequestHandler):
 
     def place(self) -> str:
         assert self.headers["Authorization"] == f"Bearer {TOKEN}"
-        return self.path.partition("?")[0].removeprefix("/api/v1/attempts/current")
+        return self.path.removeprefix("/api/v1/attempts/current")
 
     def log_message(self, *_: object) -> None:
         pass
 
 
 @contextmanager
-def fake_api(order: bytes, artifact: bytes) -> Iterator[FakeApi]:
-    with FakeApi(order, artifact) as server:
+def fake_api(order: bytes, artifacts: dict[ArtifactFormat, bytes]) -> Iterator[FakeApi]:
+    with FakeApi(order, artifacts) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield server
@@ -78,20 +83,46 @@ def test_a_replica_fetches_its_order_serves_reports_and_drains(
     tmp_path: Path, topics: Topics, order: InferenceOrder
 ) -> None:
     path = tmp_path / "model.keras"
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    subprocess.run([sys.executable, "-c", MAKE_MODEL, path], env=environment, check=True)
+    subprocess.run([sys.executable, "-c", MAKE_MODEL, path], env=ENVIRONMENT, check=True)
     model = path.read_bytes()
-    artifact = order.artifact.model_copy(
-        update={"sha256": hashlib.sha256(model).hexdigest()}
-    )
-    whole = order_of(order.model_copy(update={"artifact": artifact}))
-    topics.send(order.input_topic, [value_of(number) for number in range(100)])
+    order = order.model_copy(update={"artifact": artifact(model, ArtifactFormat.KERAS)})
 
-    with fake_api(whole.model_dump_json().encode(), model) as api:
+    engine = serve_a_hundred(order, {ArtifactFormat.KERAS: model}, topics, tmp_path)
+
+    assert engine["name"] == "keras"
+    assert engine["rejected"]["litert"] == "the training has no such export"
+    assert "tensorflow" in imported(tmp_path)
+
+
+def test_a_replica_on_litert_never_imports_tensorflow(
+    tmp_path: Path, topics: Topics, order: InferenceOrder
+) -> None:
+    export = sum_export()
+    artifacts = [artifact(export, ArtifactFormat.LITERT)]
+    order = order.model_copy(update={"artifacts": artifacts})
+
+    engine = serve_a_hundred(order, {ArtifactFormat.LITERT: export}, topics, tmp_path)
+
+    assert (engine["name"], engine.get("rejected")) == ("litert", None)
+    assert "ai_edge_litert" in imported(tmp_path)
+    assert not imported(tmp_path) & {"tensorflow", "keras", "tensorflow_io"}
+
+
+def serve_a_hundred(
+    order: InferenceOrder,
+    artifacts: dict[ArtifactFormat, bytes],
+    topics: Topics,
+    folder: Path,
+) -> dict[str, Any]:
+    """Let a replica answer a hundred records; return what it told of its engine."""
+    topics.send(order.input_topic, [value_of(number) for number in range(100)])
+    whole = order_of(order).model_dump_json().encode()
+    with fake_api(whole, artifacts) as api, (folder / "errors").open("wb") as errors:
         replica = subprocess.Popen(
-            [sys.executable, "-m", "inferencer.main"],
-            cwd=tmp_path,
-            env=environment
+            [sys.executable, "-X", "importtime", "-m", "inferencer.main"],
+            cwd=folder,
+            stderr=errors,
+            env=ENVIRONMENT
             | {
                 "KAFKA_ML_URL": f"http://127.0.0.1:{api.server_port}",
                 "KAFKA_ML_TOKEN": TOKEN,
@@ -112,5 +143,18 @@ def test_a_replica_fetches_its_order_serves_reports_and_drains(
     assert np.allclose(values, [[number, number] for number in range(100)], atol=1e-5)
     [(place, report)] = api.reports
     assert (place, report["state"], report["replica"]) == ("/progress", "serving", 1)
-    assert report["engine"]["name"] == "keras"
-    assert report["engine"]["rejected"]["litert"] == "the training has no such export"
+    engine: dict[str, Any] = report["engine"]
+    return engine
+
+
+def artifact(content: bytes, name: ArtifactFormat) -> Artifact:
+    return Artifact(
+        size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest(), format=name
+    )
+
+
+def imported(folder: Path) -> set[str]:
+    """Return every package that the replica imported, at its start or later."""
+    lines = (folder / "errors").read_text().splitlines()
+    rows = [line.split("|") for line in lines if line.startswith("import time:")]
+    return {row[-1].strip().split(".")[0] for row in rows}

@@ -33,9 +33,7 @@ class Bucket:
     def __init__(self, path: Path, *, size: int, manifest: Manifest, threads: int) -> None:
         """Raise ExportDamagedError if the file is not what the manifest says."""
         try:
-            from ai_edge_litert.interpreter import (  # type: ignore[import-untyped]
-                Interpreter,
-            )
+            from ai_edge_litert.interpreter import Interpreter
         except ImportError as e:
             raise EngineUnusableError(f"LiteRT does not run here: {e}") from e
         self.size = size
