@@ -38,6 +38,7 @@ def start_replica(
     order: InferenceOrder,
     *,
     seconds_per_batch: float = 0.0,
+    seconds_per_record: float = 0.0,
     **settings: object,
 ) -> RunningReplica:
     """Start a replica; end it yourself or use `running_replica`."""
@@ -45,6 +46,7 @@ def start_replica(
         input_shape=tuple(order.input_shape),
         poison=POISON,
         seconds_per_batch=seconds_per_batch,
+        seconds_per_record=seconds_per_record,
     )
     served: Engine = engine
     if order.early_exit is not None:
@@ -72,11 +74,16 @@ def running_replica(
     order: InferenceOrder,
     *,
     seconds_per_batch: float = 0.0,
+    seconds_per_record: float = 0.0,
     **settings: object,
 ) -> Iterator[RunningReplica]:
     """Run a replica meanwhile."""
     running = start_replica(
-        bootstrap_servers, order, seconds_per_batch=seconds_per_batch, **settings
+        bootstrap_servers,
+        order,
+        seconds_per_batch=seconds_per_batch,
+        seconds_per_record=seconds_per_record,
+        **settings,
     )
     try:
         yield running

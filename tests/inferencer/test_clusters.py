@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import orjson
 import pytest
 
 from inferencer.clients import make_consumer
@@ -45,7 +46,7 @@ def clusters(kafka: SaslKafka, *, password: str) -> str:
     return json.dumps({"edge": described})
 
 
-def test_answers_and_dead_letters_go_to_the_other_cluster(
+def test_answers_go_to_the_other_cluster_and_wait_while_it_is_away(
     kafka_bootstrap: str, topics: Topics, order: InferenceOrder, other_kafka: SaslKafka
 ) -> None:
     there = Topics(other_kafka.address)
@@ -59,10 +60,18 @@ def test_answers_and_dead_letters_go_to_the_other_cluster(
     with running_replica(kafka_bootstrap, split, kafka_clusters=wrong) as running:
         eventually(lambda: running.replica.health.trouble is not None)
     assert there.count(order.output_topic) == 0
-    with running_replica(kafka_bootstrap, split, kafka_clusters=right):
+    with running_replica(kafka_bootstrap, split, kafka_clusters=right) as running:
         there.read(order.output_topic, 50)
         there.read(order.dead_letter_topic, 1)
+        other_kafka.stop()
+        topics.send(order.input_topic, map(value_of, range(50, 100)))
+        eventually(lambda: running.replica.health.trouble is not None)
+        other_kafka.start()
+        answers = there.read(order.output_topic, 100, seconds=60)
+        eventually(lambda: running.replica.health.trouble is None)
 
+    numbers = {orjson.loads(answer.value())["values"][0] for answer in answers}
+    assert numbers == set(map(float, range(100)))
     assert topics.count(order.output_topic) == 0
 
 

@@ -123,3 +123,23 @@ def test_a_rebalance_within_a_transaction_repeats_nothing(
         first.end()
 
     assert len(sources(answers)) == len(answers) == 20_000
+
+
+def test_a_batch_that_takes_too_long_is_given_up_and_done_again_in_smaller_ones(
+    kafka_bootstrap: str, topics: Topics, once: InferenceOrder
+) -> None:
+    topics.send(once.input_topic, map(value_of, range(40)), partition=0)
+
+    with running_replica(
+        kafka_bootstrap,
+        once,
+        seconds_per_record=0.25,
+        batch_seconds=1.0,
+        silence_seconds=6.0,
+        session_seconds=6.0,
+    ) as running:
+        answers = topics.read_committed(once.output_topic, 40, seconds=60)
+
+    assert running.engine.batch_sizes[0] > 24
+    assert running.engine.batch_sizes[-1] <= 8
+    assert len(sources(answers)) == len(answers) == 40

@@ -184,6 +184,31 @@ def test_nothing_is_committed_until_the_output_topic_is_there(
     assert set(sources(answers).values()) == {1}
 
 
+def test_nothing_is_lost_while_the_dead_letter_topic_is_missing(
+    kafka_bootstrap: str, topics: Topics, topic_name: Callable[[str], str]
+) -> None:
+    order = inference_order(
+        inference_id=time.time_ns(),
+        input_topic=topic_name("in"),
+        output_topic=topic_name("out"),
+    )
+    topics.create(order.input_topic)
+    topics.create(order.output_topic)
+    topics.send(order.input_topic, [b"poison", value_of(1)])
+    group = f"kafkaml-inference-{order.inference_id}"
+
+    with running_replica(kafka_bootstrap, order) as running:
+        health = running.replica.health
+        eventually(lambda: order.dead_letter_topic in (health.trouble or ""))
+        assert topics.committed(group, order.input_topic) == 0
+        topics.create(order.dead_letter_topic)
+        eventually(lambda: topics.committed(group, order.input_topic) == 2)
+        assert health.trouble is None
+
+    assert len(set(sources(topics.read(order.output_topic, 1)))) == 1
+    assert topics.count(order.dead_letter_topic) >= 1
+
+
 def test_an_answer_that_the_topic_does_not_take_is_a_dead_letter(
     kafka_bootstrap: str, topics: Topics, topic_name: Callable[[str], str]
 ) -> None:

@@ -38,7 +38,7 @@ def make_consumer(settings: InferencerSettings, order: InferenceOrder) -> Consum
         "enable.auto.offset.store": False,
         "auto.offset.reset": "error",
         "isolation.level": "read_committed",
-        "max.poll.interval.ms": 300_000,
+        "max.poll.interval.ms": int(settings.silence_seconds * 1000),
         "queued.max.messages.kbytes": settings.batch_bytes // 1024,
         "fetch.max.bytes": max(settings.batch_bytes, 2**20),
         "socket.timeout.ms": 15_000,

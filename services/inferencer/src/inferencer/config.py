@@ -36,6 +36,12 @@ class InferencerSettings(KafkaSettings, LogSettings):
         le=300,
         description="after how long without a sign of life others take over; classic only",
     )
+    silence_seconds: float = Field(
+        default=300.0,
+        ge=6,
+        le=3600,
+        description="after how long within one batch others take over",
+    )
     transaction_seconds: float = Field(
         default=0.1,
         ge=0,

@@ -34,8 +34,10 @@ class SumEngine:
         input_shape: tuple[int, ...],
         poison: float | None = None,
         seconds_per_batch: float = 0.0,
+        seconds_per_record: float = 0.0,
     ) -> None:
         self.input_shape = input_shape
+        self.seconds_per_record = seconds_per_record
         self.poison = poison
         self.seconds_per_batch = seconds_per_batch
         self.batch_sizes: list[int] = []
@@ -46,7 +48,7 @@ class SumEngine:
         if self.poison is not None and bool((batch == self.poison).any()):
             raise PredictionError(f"cannot predict {self.poison}")
         self.batch_sizes.append(len(batch))
-        time.sleep(self.seconds_per_batch)
+        time.sleep(self.seconds_per_batch + self.seconds_per_record * len(batch))
         rows = batch.reshape(len(batch), -1).astype(np.float32)
         return np.stack([rows.sum(axis=1), rows.max(axis=1)], axis=1)
 
