@@ -24,6 +24,7 @@ from tests.trainer.payloads import (  # noqa: E402
     end_of,
     warm_standby,
 )
+
 from trainer.standby import Standby  # noqa: E402
 
 
@@ -37,9 +38,11 @@ def main() -> None:
             for number, payload in enumerate(wanted):
                 for kind, each in (("warm", standby), ("cold", None)):
                     verdict = _run(payload, place / f"{number}-{kind}", each)
-                    left = len(process.children(recursive=True)) if each else _left()
-                    failed += "FAIL" in verdict or left > 0
-                    print(f"{payload.name:32} {kind} {verdict}  left: {left}", flush=True)
+                    left = _ours() - {process}
+                    failed += "FAIL" in verdict or bool(left)
+                    print(
+                        f"{payload.name:32} {kind} {verdict}  left: {len(left)}", flush=True
+                    )
     print(f"{len(wanted)} payloads, {failed} failed")
     sys.exit(failed > 0)
 
@@ -55,16 +58,14 @@ def _run(payload: Payload, folder: Path, standby: Standby | None) -> str:
         and next_one.reason is None
     )
     text = (end.message.splitlines() or [""])[0][:70]
-    return (
-        f"{end.reason or 'succeeds':10} {end.seconds:5.1f} s  next {next_one.seconds:4.1f} s  "
-        f"{'PASS' if is_right else 'FAIL'}  {text}"
-    )
+    times = f"{end.seconds:5.1f} s  next {next_one.seconds:4.1f} s"
+    verdict = "PASS" if is_right else "FAIL"
+    return f"{end.reason or 'succeeds':10} {times}  {verdict}  {text}"
 
 
-def _left() -> int:
-    """Return how many processes of cold children there still are."""
-    commands = (each.info["cmdline"] or [] for each in psutil.process_iter(["cmdline"]))
-    return sum("trainer.standby_process" in command for command in commands)
+def _ours() -> set[psutil.Process]:
+    """Return all processes that this one, and what it has started, have started."""
+    return set(psutil.Process().children(recursive=True))
 
 
 if __name__ == "__main__":

@@ -85,6 +85,11 @@ class WarmParent:
                 self._end()
                 return None
 
+    def is_ready(self) -> bool:
+        """Say whether the next start is a warm one; have it prepared if not."""
+        with self._lock:
+            return self._ready_line() is not None
+
     def close(self) -> None:
         """End the process; what was started below it runs on."""
         with self._lock:
