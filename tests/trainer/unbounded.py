@@ -26,7 +26,9 @@ BRIEF = {"quiet_seconds": 1.5, "update_records": 32, "epoch_updates": 4} | {
 }
 
 
-def classes(count: int, *, turned: int = 0, only: Sequence[int] = (0, 1, 2)) -> list[Record]:
+def classes(
+    count: int, *, turned: int = 0, only: Sequence[int] = (0, 1, 2)
+) -> list[Record]:
     """Return records of two numbers of some classes; `turned` renames the classes."""
     generator = np.random.default_rng(count + turned)
     labels = generator.choice(np.array(only, np.uint8), count)

@@ -16,8 +16,13 @@ from trainer.records import Records
 Shape = tuple[int | None, ...]
 
 
-def check_suitability(records: Records, model: ModelCheck, rule: LabelRule) -> None:
-    """Raise StreamError or ModelCodeError if the model cannot be trained on the records."""
+def check_suitability(
+    records: Records, model: ModelCheck, rule: LabelRule, *, are_all: bool = True
+) -> None:
+    """Raise StreamError or ModelCodeError if the model cannot be trained on the records.
+
+    Unless they `are_all`, others can follow, of other classes.
+    """
     for name, shapes in (("input", model.input_shapes), ("output", model.output_shapes)):
         if len(shapes) != 1:
             raise ModelCodeError(
@@ -30,7 +35,7 @@ def check_suitability(records: Records, model: ModelCheck, rule: LabelRule) -> N
         _check_classes(records, outputs)
     elif rule != "any":
         _check_outputs(records, outputs, are_probabilities=rule == "probabilities")
-    if rule in {"classes", "probabilities"}:
+    if are_all and rule in {"classes", "probabilities"}:
         _check_several_classes(records)
 
 

@@ -44,6 +44,13 @@ class InMemoryAttempts:
         self._call("order")
         return self._order
 
+    def finish(self) -> None:
+        """Do what a user does to end a stream without an end."""
+        training = self._order.training
+        if training is not None:
+            training = training.model_copy(update={"is_to_finish": True})
+            self._order = self._order.model_copy(update={"training": training})
+
     def progress(self, report: ProgressReport) -> None:
         if report.progress is None:
             self._call(f"progress:{report.state}")
