@@ -4,6 +4,7 @@ What is made here is loaded where secrets are: so it starts from the model's fil
 from it what Keras loads in its safe mode.
 """
 
+import logging
 import sys
 import traceback
 from collections.abc import Callable
@@ -26,6 +27,8 @@ _EXPORTS: dict[ArtifactFormat, Callable[[Exportable, Path], None]] = {
 
 def export_model(order: Export, *, send: Callable[[Message], None]) -> None:
     """Make each export in the present folder, and tell of each what came of it."""
+    # The converter of LiteRT tells developers of TensorFlow what they should do.
+    logging.getLogger("absl").setLevel(logging.ERROR)
     model: Exportable | None = None
     for wanted in order.formats:
         started = monotonic()

@@ -133,7 +133,7 @@ def deliver(
     }
     add_members(path, members)
     artifact = reporter.artifact(path)
-    exported = [_upload(each, reporter) for each in exports]
+    exported = [upload_export(each, reporter) for each in exports]
     reporter.result(
         ResultReport(
             result=outcome.result.model_copy(update={"exports": exported}),
@@ -159,7 +159,7 @@ def keep_model(error: FailedError, *, directory: Path, reporter: Reporter) -> st
     return f"The model as it was after {error.kept} is kept: download its artifact"
 
 
-def _upload(export: ExportedFile, reporter: Reporter) -> ExportResult:
+def upload_export(export: ExportedFile, reporter: Reporter) -> ExportResult:
     """Upload an export if there is one; one that the API refuses is told in the result."""
     result = export.result
     if result.error is not None:
