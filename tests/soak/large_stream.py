@@ -51,8 +51,8 @@ class Memory:
         me = psutil.Process()
         while not self.ended.wait(LOOK_SECONDS):
             self._look("trainer", os.getpid())
-            for child in me.children():
-                if "trainer.child" in " ".join(_command(child)):
+            for child in me.children(recursive=True):
+                if _is_of_python(child):
                     self._look("model's process", child.pid)
 
     def _look(self, part: str, process_id: int) -> None:
@@ -109,11 +109,11 @@ def _print(attempts: InMemoryAttempts, memory: Memory, seconds: float) -> None:
         print(f"{part:<16} {name:<9} at most {kibibytes // 1024:>6} MiB")
 
 
-def _command(process: psutil.Process) -> list[str]:
+def _is_of_python(process: psutil.Process) -> bool:
     try:
-        return list(process.cmdline())
+        return "python" in process.name()
     except psutil.Error:
-        return []
+        return False
 
 
 def _status(process_id: int) -> dict[str, int]:

@@ -1,14 +1,17 @@
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from threading import Timer
 
 import numpy as np
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from kafkaml.control import TopicRange
 from kafkaml.schemas.states import FailureReason
 from tests.trainer.streams import (
+    Record,
     delete_before,
     make_topic,
     numbered,
@@ -17,7 +20,9 @@ from tests.trainer.streams import (
 )
 from trainer.deadline import Deadline
 from trainer.exceptions import DeadlineError, StreamError
-from trainer.stream import RangeReader
+from trainer.preparation import check_time
+from trainer.stream import RangeReader, RecordBatch
+from trainer.topic_identity import TopicIdentities
 
 TopicName = Callable[[str], str]
 
@@ -148,3 +153,128 @@ def test_a_broker_that_is_away_is_waited_for_until_the_deadline() -> None:
         pytest.raises(DeadlineError, match="is Kafka reachable"),
     ):
         list(reader.read(TopicRange("topic", 0, 0, 5)))
+
+
+def test_partitions_that_are_added_meanwhile_change_nothing(
+    kafka_bootstrap: str, topic: str
+) -> None:
+    wanted = produce(kafka_bootstrap, topic, numbered(10))
+    admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
+    admin.create_partitions([NewPartitions(topic, 5)])[topic].result(20)
+    produce(kafka_bootstrap, topic, numbered(3, 100), partition=4)
+    assert read(kafka_bootstrap, wanted) == list(range(10))
+
+
+def test_a_hundred_ranges_of_several_topics_are_read_in_their_order(
+    kafka_bootstrap: str, topic: str, topic_name: TopicName
+) -> None:
+    other = topic_name("other")
+    make_topic(kafka_bootstrap, other)
+    produce(kafka_bootstrap, topic, numbered(200), partition=1)
+    produce(kafka_bootstrap, other, numbered(200, 1000))
+    ranges = [
+        TopicRange(*place, 4 * each, 4 * each + 3)
+        for each in range(50)
+        for place in ((topic, 1), (other, 0))
+    ]
+    found = read(kafka_bootstrap, *ranges)
+    assert len(found) == 300
+    assert found[:7] == [0, 1, 2, 1000, 1001, 1002, 4]
+
+
+def test_large_records_are_read_a_few_at_a_time(kafka_bootstrap: str, topic: str) -> None:
+    large: list[Record] = [(b"\0", bytes(900_000))] * 60
+    wanted = produce(kafka_bootstrap, topic, large)
+    with RangeReader(
+        kafka={"bootstrap.servers": kafka_bootstrap},
+        patience_seconds=1,
+        deadline=Deadline.after(30),
+    ) as reader:
+        counts = [len(batch.values) for batch in reader.read(wanted)]
+    assert sum(counts) == 60
+    assert max(counts[1:], default=0) <= 9
+
+
+def test_a_topic_that_was_made_again_meanwhile_is_gone(
+    kafka_bootstrap: str, topic: str
+) -> None:
+    kafka = {"bootstrap.servers": kafka_bootstrap}
+    produce(kafka_bootstrap, topic, numbered(5))
+    topics = TopicIdentities(kafka=kafka, topics={topic}, deadline=Deadline.after(30))
+    topics.check()
+    admin = AdminClient(kafka)
+    admin.delete_topics([topic])[topic].result(20)
+    with pytest.raises(StreamError, match="deleted and made again"):
+        topics.check()
+    make_again(kafka_bootstrap, topic)
+    with pytest.raises(StreamError, match="deleted and made again") as caught:
+        topics.check()
+    assert caught.value.reason is FailureReason.DATA_GONE
+
+
+def make_again(bootstrap: str, topic: str) -> None:
+    """Make a topic as soon as the broker has let go of the one of that name."""
+    deadline = Deadline.after(20)
+    while True:
+        try:
+            make_topic(bootstrap, topic)
+        except KafkaException:
+            assert not deadline.passed
+            time.sleep(0.2)
+        else:
+            return
+
+
+def test_a_topic_that_is_deleted_while_it_is_read_is_gone(
+    kafka_bootstrap: str, topic: str
+) -> None:
+    wanted = produce(kafka_bootstrap, topic, [(b"\0", bytes(100_000))] * 1500)
+    with RangeReader(
+        kafka={"bootstrap.servers": kafka_bootstrap, "fetch.message.max.bytes": 10**6},
+        patience_seconds=1,
+        deadline=Deadline.after(60),
+    ) as reader:
+        batches = reader.read(wanted)
+        next(batches)
+        admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
+        admin.delete_topics([topic])[topic].result(20)
+        with pytest.raises(StreamError) as caught:
+            list(batches)
+    assert caught.value.reason is FailureReason.DATA_GONE
+
+
+def test_the_time_of_a_record_is_told_if_it_is_the_brokers(
+    kafka_bootstrap: str, topic: str, topic_name: TopicName
+) -> None:
+    logged = topic_name("logged")
+    admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
+    config = {"message.timestamp.type": "LogAppendTime"}
+    admin.create_topics([NewTopic(logged, 1, 1, config=config)])[logged].result(20)
+    times = []
+    for name in (logged, topic):
+        wanted = produce(kafka_bootstrap, name, numbered(2))
+        with RangeReader(
+            kafka={"bootstrap.servers": kafka_bootstrap},
+            patience_seconds=1,
+            deadline=Deadline.after(30),
+        ) as reader:
+            times += [batch.logged_at for batch in reader.read(wanted)]
+    now = datetime.now(UTC)
+    assert times[0] is not None
+    assert abs(now - times[0]) < timedelta(minutes=1)
+    assert times[1] is None
+
+
+@pytest.mark.parametrize(("minutes", "is_refused"), [(-60, False), (4, False), (6, True)])
+def test_records_that_the_broker_wrote_after_their_announcement_are_of_another_topic(
+    minutes: int, *, is_refused: bool
+) -> None:
+    announced_at = datetime(2026, 1, 1, tzinfo=UTC)
+    at = announced_at + timedelta(minutes=minutes)
+    batch = RecordBatch(TopicRange("t", 0, 7, 8), [7], [None], [b""], at)
+    if not is_refused:
+        check_time(batch, announced_at)
+        return
+    with pytest.raises(StreamError, match="record t:0:7 was written at") as caught:
+        check_time(batch, announced_at)
+    assert caught.value.reason is FailureReason.DATA_GONE

@@ -110,8 +110,11 @@ class RangeReader:
                 yield batch
             if messages:
                 log_ended = messages[-1].error() is not None
-            if log_ended and position < wanted.end and patience.passed:
-                raise _short(wanted, position)
+            if position < wanted.end and patience.passed:
+                if log_ended:
+                    raise _short(wanted, position)
+                self._look_again(wanted, position)
+                patience = Deadline.after(self._patience_seconds)
             self._check_deadline(wanted)
 
     def _next_messages(self, wanted: TopicRange, position: int) -> list[Message]:
@@ -124,6 +127,14 @@ class RangeReader:
             if not _is_record_or_end(message):
                 self._raise_if_lasting(message.error(), wanted)
         return [each for each in messages if _is_record_or_end(each)]
+
+    def _look_again(self, wanted: TopicRange, position: int) -> None:
+        """Raise StreamError if no record comes because the log is not what it was."""
+        low, high = self._bounds(wanted, Deadline.after(0))
+        if low > position:
+            raise _expired(wanted, low)
+        if high < wanted.end:
+            raise _short(wanted, high)
 
     def _await_whole(self, wanted: TopicRange) -> None:
         """Return once the log holds the range."""
