@@ -13,6 +13,7 @@ import pytest
 
 from kafkaml.config import KafkaSettings
 from kafkaml.control import TopicRange
+from kafkaml.descriptions import read_description
 from kafkaml.profiles import read_profile
 from kafkaml.schemas.states import ExitCode, FailureReason
 from tests.trainer.orders import CLASSIFIER, training_order
@@ -156,6 +157,33 @@ def test_the_artifact_holds_the_profile_of_the_training_records(
     assert (profile.records, profile.profiled, profile.shape) == (180, 180, [2])
     assert profile.classes == {"0": 60, "1": 60, "2": 60}
     assert len(profile.features) == 2
+
+
+def test_the_artifact_says_what_it_takes_and_came_from(
+    trained: tuple[int, InMemoryAttempts, Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "uploaded.keras"
+    path.write_bytes(trained[1].model or b"")
+    found = read_description(path)
+    report = trained[1].accepted_result
+    assert found is not None
+    assert report is not None
+    assert found.input is not None
+    assert (found.input.dtype, found.input.shape) == ("float32", [2])
+    assert found.output is not None
+    assert found.output.shape == [3]
+    assert found.parameters.seed == 7
+    assert (found.stream, found.versions) == (report.result.stream, report.result.versions)
+
+
+def test_the_exports_that_were_asked_for_are_uploaded_and_told(
+    trained: tuple[int, InMemoryAttempts, Path],
+) -> None:
+    report = trained[1].accepted_result
+    assert report is not None
+    (export,) = report.result.exports
+    assert (export.format, export.error) == ("litert", None)
+    assert export.size_bytes == len(trained[1].exports[export.format])
 
 
 def test_the_confusion_matrix_counts_the_test_records(

@@ -24,6 +24,7 @@ class ArtifactServer:
     refusals: int = 10
     uploads: list[tuple[str, int, bytes]] = field(default_factory=list)
     downloads: int = 0
+    formats: list[str | None] = field(default_factory=list)
 
     def app(self) -> FastAPI:
         app = FastAPI()
@@ -31,6 +32,8 @@ class ArtifactServer:
             path = f"/api/v1/attempts/current/{noun}"
             app.add_api_route(path, self._take, methods=["PUT"])
             app.add_api_route(path, self._give)
+        path = "/api/v1/attempts/current/artifacts/{artifact_format}"
+        app.add_api_route(path, self._take, methods=["PUT"])
         app.add_api_route("/api/v1/trainings/1/artifact", self._give)
         return app
 
@@ -44,8 +47,9 @@ class ArtifactServer:
         self.uploads.append((announced, int(request.headers["content-length"]), content))
         return JSONResponse({"size_bytes": len(content), "sha256": announced}, 201)
 
-    def _give(self) -> StreamingResponse:
+    def _give(self, request: Request) -> StreamingResponse:
         self.downloads += 1
+        self.formats.append(request.query_params.get("format"))
         return StreamingResponse(
             self._blocks(is_cut=self.downloads <= self.cuts),
             headers={"Content-Length": str(len(CONTENT)), DIGEST_HEADER: self.sha256},

@@ -5,6 +5,7 @@ import httpx
 import pytest
 
 from kafkaml.exceptions import ApiUnavailableError, ClientError, ProblemError
+from kafkaml.schemas.trainings import ArtifactFormat
 from tests.kafkaml.client._sync.conftest import Connect
 from tests.kafkaml.client.artifact_server import CONTENT, SHA256, ArtifactServer
 from tests.kafkaml.client.conftest import Serve
@@ -35,6 +36,15 @@ def test_an_artifact_is_downloaded(connect: Connect, serve: Serve, tmp_path: Pat
     client.attempts.download_artifact(tmp_path / "b.keras")
     assert path == tmp_path / "a.keras"
     assert files_in(tmp_path) == {"a.keras": CONTENT, "b.keras": CONTENT}
+
+
+def test_a_format_is_asked_for(connect: Connect, serve: Serve, tmp_path: Path) -> None:
+    server = ArtifactServer()
+    client = connect(serve(server.app()))
+    client.trainings.download(1, tmp_path / "a.zip", format="litert")
+    client.attempts.download_artifact(tmp_path / "b.onnx", ArtifactFormat.ONNX)
+    client.trainings.download(1, tmp_path / "c.keras")
+    assert server.formats == ["litert", "onnx", "keras"]
 
 
 def test_a_download_that_is_cut_is_begun_anew(
@@ -80,6 +90,15 @@ def test_an_artifact_is_uploaded_with_its_digest(
     client = connect(serve(server.app()))
     uploaded = client.attempts.upload_artifact(artifact)
     assert (uploaded.size_bytes, uploaded.sha256) == (len(CONTENT), SHA256)
+    assert server.uploads == [(SHA256, len(CONTENT), CONTENT)]
+
+
+def test_an_export_is_uploaded_as_its_format(
+    connect: Connect, serve: Serve, artifact: Path
+) -> None:
+    server = ArtifactServer()
+    client = connect(serve(server.app()))
+    client.attempts.upload_export(artifact, ArtifactFormat.ONNX)
     assert server.uploads == [(SHA256, len(CONTENT), CONTENT)]
 
 
