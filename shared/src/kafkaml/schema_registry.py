@@ -119,8 +119,6 @@ class SchemaRegistry:
 
 
 def _client(settings: KafkaSettings) -> Any:
-    import ssl
-
     import httpx
 
     if not settings.schema_registry_url:
@@ -134,12 +132,19 @@ def _client(settings: KafkaSettings) -> Any:
         base_url=settings.schema_registry_url,
         headers={"Accept": _TYPE, "Content-Type": _TYPE},
         auth=(user, password.get_secret_value()) if user and password else None,
-        verify=ssl.create_default_context(
-            cafile=settings.schema_registry_ca_location or None
-        ),
+        verify=_trusted(settings),
         timeout=REQUEST_SECONDS,
         trust_env=False,
     )
+
+
+def _trusted(settings: KafkaSettings) -> Any:
+    """Return what certificates are checked by; without TLS there is nothing to check."""
+    import ssl
+
+    if not (settings.schema_registry_url or "").startswith("https:"):
+        return False
+    return ssl.create_default_context(cafile=settings.schema_registry_ca_location or None)
 
 
 def _avro_text(found: dict[str, Any], schema_id: int) -> str:

@@ -249,8 +249,8 @@ def exploding_schema() -> dict[str, Any]:
     [
         None, "", " ", "no JSON", "{", "[]", "{}", "1", "null", '"bytes"', 7,
         "[" * 100_000, "x" * 2_000_000, '{"type": "map"}', {"type": "record"}, record_of(),
-        record_of("string", "int"), record_of("bytes"), record_of("null"), record_of("Unknown"),
-        record_of("int", None),
+        record_of("string", "int"), record_of("bytes"), record_of("null"),
+        record_of("Unknown"), record_of("int", None),
         record_of({"type": "map", "values": "int"}), record_of(["int", "string"]),
         record_of({"type": "fixed", "name": "F", "size": 4}), record_of(["null"]),
         record_of({"type": "array"}),

@@ -20,7 +20,7 @@ from kafkaml.exceptions import CodecUnavailableError
 from kafkaml.formats.audio import AudioFormat
 from kafkaml.formats.image import ImageFormat
 from kafkaml.records.base import Array
-from kafkaml.records.media.messages import RECORD_SECONDS, Batch, pack
+from kafkaml.records.media.messages import CPU_SECONDS, Batch, pack
 
 START_SECONDS = 300.0
 PATIENCE_SECONDS = 60.0
@@ -85,6 +85,8 @@ class Decoder:
         """Have a batch decoded; return how its worker ended, or None if it did not."""
         expected = set(batch.rows)
         self._command(batch)
+        while "begun" not in self._report(PATIENCE_SECONDS):
+            pass  # a fork that was lost before; the next one takes the command
         while expected:
             report = self._report(PATIENCE_SECONDS)
             if "lost" in report:
@@ -180,8 +182,8 @@ def _read(file: int, table: Array) -> None:
 
 
 def _fatal_reason(how: str) -> str:
-    if how == signal.SIGALRM.name:
-        return f"is not decoded after {RECORD_SECONDS} seconds"
+    if how in {signal.SIGALRM.name, signal.SIGPROF.name}:
+        return f"is not decoded after {CPU_SECONDS} seconds of computing, so it is damaged"
     return f"ends its decoder ({how}), so it is damaged or takes too much memory"
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 
 MAX_REASON = 300
+CPU_SECONDS = 3
 RECORD_SECONDS = 30
 
 
@@ -34,7 +35,7 @@ class Batch:
 
 
 def report_line(**fields: Any) -> bytes:
-    """Return a report: `ready`, `unable`, `lost`, or `row` with its `reason`."""
+    """Return a report: `ready`, `unable`, `begun`, `lost`, or `row` with its `reason`."""
     return orjson.dumps(fields) + b"\n"
 
 

@@ -19,6 +19,7 @@ from kafkaml.formats.audio import AudioFormat
 from kafkaml.formats.image import ImageFormat
 from kafkaml.records.media.exceptions import UnusableError
 from kafkaml.records.media.messages import (
+    CPU_SECONDS,
     MAX_REASON,
     RECORD_SECONDS,
     Batch,
@@ -68,11 +69,12 @@ class Worker:
             self._do(Batch.from_line(line))
 
     def _do(self, batch: Batch) -> None:
+        _send(self._reports, begun=True)
         threads = 1 if batch.alone else len(os.sched_getaffinity(0))
-        signal.alarm(RECORD_SECONDS)
+        _limit()
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(self._one, batch.rows))
-        signal.alarm(0)
+        _limit(0, 0)
 
     def _one(self, row: int) -> None:
         reason = None
@@ -83,8 +85,17 @@ class Worker:
             reason = str(e)[:MAX_REASON]
         except Exception as e:  # noqa: BLE001  # whatever a library raises, it is the record
             reason = f"cannot be decoded: {type(e).__name__}: {e}"[:MAX_REASON]
-        signal.alarm(RECORD_SECONDS)  # which ends the process unless set again
+        _limit()
         _send(self._reports, row=row, reason=reason)
+
+
+def _limit(computing: float = CPU_SECONDS, waiting: float = RECORD_SECONDS) -> None:
+    """Let the process be ended after so many seconds, unless this is called again.
+
+    TensorFlow I/O's reader of FLAC computes for ever on some files that are cut short.
+    """
+    signal.setitimer(signal.ITIMER_PROF, computing)
+    signal.setitimer(signal.ITIMER_REAL, waiting)
 
 
 def _described(text: str) -> ImageFormat | AudioFormat:
