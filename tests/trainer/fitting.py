@@ -43,6 +43,7 @@ class Fit:
         source: str = CLASSIFIER,
         *,
         reports: list[Message] | None = None,
+        memory_bytes: int | None = None,
         **parameters: Any,
     ) -> None:
         from trainer.batches import BatchSource, steps_of
@@ -60,7 +61,7 @@ class Fit:
         prepare_model(self.model, wanted, steps=steps, fewest_steps=steps)
         self.fitter = Fitter(
             model=self.model,
-            source=BatchSource(dataset),
+            source=BatchSource(dataset, memory_bytes=memory_bytes),
             parameters=wanted,
             send=self.reports.append,
             checkpointer=Checkpointer(wanted=None, send=self.reports.append),

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from kafkaml.schemas.deployments import TrainingParameters
+from trainer.dataset import Dataset
 from trainer.demands import with_class_weights
 from trainer.exceptions import StreamError
+from trainer.oddities import about_batches, about_classes
+from trainer.split import Split
 
 BALANCED = TrainingParameters.model_validate({"fit": {"class_weight": "balanced"}})
 
@@ -43,3 +46,27 @@ def test_labels_that_are_no_classes_cannot_be_balanced(labels: Any) -> None:
 def test_weights_that_are_given_stay() -> None:
     given = TrainingParameters.model_validate({"fit": {"class_weight": {"1": 2.0}}})
     assert with_class_weights(given, np.array([0, 1])) is given
+
+
+def parts_of(*, training: list[int], test: list[int]) -> Split:
+    nothing = np.empty(0, np.int64)
+    return Split(np.array(training), nothing, np.array(test, np.int64))
+
+
+def test_a_batch_that_is_larger_than_the_data_is_odd() -> None:
+    parts = parts_of(training=[0, 1], test=[2])
+    dataset = Dataset(np.zeros((3, 1)), np.zeros(3), parts)
+    parameters = TrainingParameters(batch_size=3)
+    assert "batch_size is 3, but there are 2" in (about_batches(dataset, parameters) or "")
+    assert about_batches(dataset, TrainingParameters(batch_size=2)) is None
+
+
+def test_classes_that_are_never_trained_are_odd() -> None:
+    labels = np.array([0, 1, 2, 2], np.uint8)
+    parts = parts_of(training=[0, 1], test=[2, 3])
+    told = about_classes(Dataset(np.zeros((4, 1)), labels, parts))
+    assert told is not None
+    assert "no training record has the class 2," in told
+    parts = parts_of(training=[0, 1, 2], test=[3])
+    assert about_classes(Dataset(np.zeros((4, 1)), labels, parts)) is None
+    assert about_classes(Dataset(np.zeros((4, 1)), labels + 0.5, parts)) is None

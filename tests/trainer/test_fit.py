@@ -50,6 +50,17 @@ def test_shuffling_depends_on_the_seed_alone(dataset: Dataset) -> None:
     assert not np.array_equal(one.get_weights()[0], other.get_weights()[0])
 
 
+def test_records_that_stay_in_their_file_give_the_same_weights(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    dataset.save(tmp_path)
+    mapped = Dataset.load(tmp_path)
+    held = Fit(dataset, seed=5)
+    left = Fit(mapped, seed=5, memory_bytes=mapped.size_bytes - 1)
+    assert_same_weights(held.model, left.model)
+    assert held.epochs == left.epochs
+
+
 def test_every_epoch_reports_every_metric(dataset: Dataset) -> None:
     fit = Fit(dataset, fit={"class_weight": {"1": 2.0}})
     epochs = [each.report.epoch for each in fit.reports if isinstance(each, EpochDone)]

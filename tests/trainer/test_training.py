@@ -354,6 +354,55 @@ def test_a_training_that_takes_too_long_is_ended(
     assert not list(settings.work_directory.iterdir())
 
 
+def test_bad_records_are_skipped_and_told_and_the_others_may_stay_in_their_file(
+    kafka_bootstrap: str, topic_name: Callable[[str], str], settings: TrainerSettings
+) -> None:
+    topic = topic_name("data")
+    make_topic(kafka_bootstrap, topic)
+    records = [*separable(60), (b"\0", b"short"), (None, b"\0" * 8)]
+    stream = announced(
+        kafka_bootstrap,
+        topic_name("control"),
+        produce(kafka_bootstrap, topic, records),
+        total_msg=len(records),
+        test_rate=0.2,
+    )
+    code, attempts = stream.train(
+        settings.model_copy(update={"data_memory": "0"}),
+        epochs=2,
+        batch_size=64,
+        bad_records={"action": "skip", "max_rate": 0.05},
+    )
+    assert code == ExitCode.ACCEPTED, attempts.accepted_failure
+    assert attempts.accepted_result is not None
+    result = attempts.accepted_result.result
+    assert result.skipped is not None
+    assert result.skipped.count == 2
+    assert [each.coordinates for each in result.skipped.first] == [
+        *(f"{topic}:0:60", f"{topic}:0:61"),
+    ]
+    assert (result.counts.training, result.counts.test) == (48, 12)
+    assert ["batch_size is 64" in each for each in result.warnings] == [True]
+
+
+def test_rates_that_leave_nothing_to_train_on_are_refused(
+    kafka_bootstrap: str, topic_name: Callable[[str], str], settings: TrainerSettings
+) -> None:
+    topic = topic_name("data")
+    make_topic(kafka_bootstrap, topic)
+    stream = announced(
+        kafka_bootstrap,
+        topic_name("control"),
+        produce(kafka_bootstrap, topic, separable(2)),
+        validation_rate=0.1,
+        test_rate=0.1,
+    )
+    code, attempts = stream.train(settings)
+    assert code == ExitCode.DATA
+    assert attempts.accepted_failure is not None
+    assert "leave none to train on" in attempts.accepted_failure.message
+
+
 def test_a_stream_that_does_not_suit_the_model_is_told_with_its_record(
     kafka_bootstrap: str, topic_name: Callable[[str], str], settings: TrainerSettings
 ) -> None:
