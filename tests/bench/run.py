@@ -25,6 +25,8 @@ def main() -> None:
             _report("Relaying events", relay_drain.measure(platform))
         finally:
             platform.run("down")
+    _title("Engines")
+    subprocess.run([sys.executable, ROOT / "tests/bench/engines.py"], check=True)
     _title("Answering a stream")
     for script in ("inferencer_vs_predict.py", "inference_loop.py"):
         subprocess.run(
