@@ -193,7 +193,7 @@ def medians(
 ) -> dict[EngineChoice, float]:
     """Return the median milliseconds of each, in turns of several calls.
 
-    The first call of a turn does not count: it finds the caches, and the threads, of another
+    The first call of a turn does not count: it finds the caches and threads of another
     engine. The order of the turns changes, for some leave more behind than others.
     """
     taken: dict[EngineChoice, list[float]] = {each: [] for each in calls}
