@@ -34,6 +34,9 @@ class Delivery:
         self._patience_seconds = patience_seconds
         self._metrics = metrics
 
+    def prepare(self) -> None:
+        """There is nothing to prepare."""
+
     def deliver(self, replies: Sequence[Reply]) -> None:
         """Return once Kafka keeps every reply, in this form or as a dead letter.
 

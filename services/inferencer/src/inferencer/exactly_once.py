@@ -51,6 +51,9 @@ class ExactlyOnce:
         self._committed_at = 0.0
         self.trouble = ""
 
+    def prepare(self) -> None:
+        self._transactions.prepare()
+
     def deliver(self, replies: Sequence[Reply]) -> None:
         """Produce replies within the transaction, which nobody sees before it is committed.
 

@@ -13,6 +13,9 @@ Partition = tuple[str, int]
 class ReplyDelivery(Protocol):
     """Brings replies to Kafka."""
 
+    def prepare(self) -> None:
+        """Do what takes long before there are replies, if it can be done now."""
+
     def deliver(self, replies: Sequence[Reply]) -> None:
         """Hand over the replies of a batch; raise DeliveryError to have it done again."""
 

@@ -60,6 +60,7 @@ class Stream:
         """Answer `topic` until told to stop, then leave the group with all committed."""
         try:
             self._wait_for(topic, stop)
+            self._delivery.prepare()
             self._assignment.subscribe(topic)
             self._subscribed_at = time.monotonic()
             while not stop.is_set():

@@ -32,15 +32,27 @@ class Transactions:
     def begin(self) -> Producer:
         """Return the producer of the open transaction; raise DeliveryError without one."""
         try:
-            if self._producer is None:
-                self._producer = self._make_producer()
-                self._try(self._producer.init_transactions)
+            producer = self._ready()
             if not self._is_open:
-                self._producer.begin_transaction()
+                producer.begin_transaction()
                 self._is_open = True
         except KafkaException as e:
             self.fail()
             raise DeliveryError(f"no transaction can be begun: {e.args[0].str()}") from e
+        return producer
+
+    def prepare(self) -> None:
+        """Make the producer before it is needed, if that goes well."""
+        try:
+            self._ready()
+        except KafkaException as e:
+            log.warning("no transaction can be begun yet", error=e.args[0].str())
+            self.fail()
+
+    def _ready(self) -> Producer:
+        if self._producer is None:
+            self._producer = self._make_producer()
+            self._try(self._producer.init_transactions)
         return self._producer
 
     def commit(self, places: Sequence[TopicPartition], group: Any) -> None:
