@@ -46,3 +46,13 @@ def test_other_clusters_are_told_only_to_those_who_use_one() -> None:
     assert told[CLUSTERS_VARIABLE] == "{}"
     assert CLUSTERS_VARIABLE in SECRET_VARIABLES
     assert CLUSTERS_VARIABLE not in not_told
+
+
+def test_it_can_ask_the_schema_registry() -> None:
+    settings = Settings(
+        schema_registry_url="https://registry", schema_registry_password=SecretStr("word")
+    )
+    environment = EnvironmentBuilder(settings=settings).build(workload(), 0, "token")
+    assert environment["KAFKA_ML_SCHEMA_REGISTRY_URL"] == "https://registry"
+    assert environment["KAFKA_ML_SCHEMA_REGISTRY_PASSWORD"] == "word"
+    assert "KAFKA_ML_SCHEMA_REGISTRY_PASSWORD" in SECRET_VARIABLES

@@ -98,4 +98,5 @@ def wav(samples: NDArray[Any], *, rate: int = 8000, bits: int | None = None) -> 
 def tone(*, rate: int, seconds: float = 1.0, hertz: float = 440.0) -> NDArray[np.float32]:
     """Return a sine of half the loudness, shape `(samples, 1)`."""
     times = np.arange(int(rate * seconds)) / rate
-    return (np.sin(times * 2 * np.pi * hertz) / 2).astype(np.float32)[:, np.newaxis]
+    samples: NDArray[np.float32] = np.sin(times * 2 * np.pi * hertz).astype(np.float32)
+    return samples[:, np.newaxis] / 2

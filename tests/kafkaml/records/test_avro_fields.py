@@ -126,7 +126,10 @@ def test_a_text_that_is_null_or_too_long_is_bad() -> None:
 
 @given(st.lists(st.integers(-(10**8), 10**8), min_size=1, max_size=9))
 def test_decimals_are_numbers(cents: list[int]) -> None:
-    kinds = ({"type": "bytes"}, {"type": "fixed", "name": "F", "size": 8})
+    kinds: tuple[dict[str, Any], ...] = (
+        {"type": "bytes"},
+        {"type": "fixed", "name": "F", "size": 8},
+    )
     fields = [
         {
             "name": f"price{place}",

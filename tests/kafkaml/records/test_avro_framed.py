@@ -19,7 +19,7 @@ from kafkaml.exceptions import CodecUnavailableError, FormatError
 from kafkaml.formats import AvroFormat
 from kafkaml.records.avro_framed import FramedAvroCodec
 from kafkaml.schema_registry import SchemaRegistry
-from tests.support.ports import free_port
+from kafkaml_local.ports import free_port
 from tests.support.schema_registry import Registry, schema_registry
 
 NEW = {

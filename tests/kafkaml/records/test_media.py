@@ -19,7 +19,7 @@ from kafkaml.records.media.decoders import decode
 from kafkaml.records.media.encoding import png_of
 from kafkaml.records.media.exceptions import UnusableError
 
-from .media_files import dicom, tiff, tone, wav, webp
+from .media_files import Pixels, dicom, tiff, tone, wav, webp
 
 ENDLESS = Path(__file__).parents[2] / "data" / "endless.flac"
 RANDOM = np.random.default_rng(7)
@@ -43,7 +43,7 @@ def sounds() -> MediaCodec:
 
 @SHARED
 @given(arrays(np.uint8, st.tuples(st.integers(0, 4), *map(st.just, (20, 30, 3)))))
-def test_pictures_come_back_as_they_were(images: MediaCodec, batch: np.ndarray) -> None:
+def test_pictures_come_back_as_they_were(images: MediaCodec, batch: Pixels) -> None:
     decoded = images.decode(images.encode(batch))
     np.testing.assert_array_equal(decoded.array, batch)
     assert decoded.array.dtype == np.uint8
@@ -71,7 +71,7 @@ def test_arbitrary_bytes_are_bad_records(
 
 
 def test_every_kind_of_picture_is_decoded(images: MediaCodec) -> None:
-    grey = np.arange(600, dtype=np.uint16).reshape(20, 30) * 6
+    grey = np.arange(600, dtype=np.uint16).reshape(20, 30) * np.uint16(6)
     values = [tiff(PIXELS), webp(30, 20, (10, 200, 30)), dicom(grey)]
     decoded = images.decode(values)
     assert not decoded.bad
@@ -89,8 +89,8 @@ def test_pictures_get_the_channels_that_are_wanted() -> None:
         assert abs(int(grey[0, 0, 0]) - 124) <= 1
         opaque = decode(ImageFormat(20, 30, channels=4), content)
         assert opaque[0, 0].tolist() == [200, 100, 50, 255]
-    grey = png_of(np.full((20, 30, 1), 9, np.uint8))
-    assert decode(ImageFormat(20, 30), grey)[0, 0].tolist() == [9, 9, 9]
+    nine = png_of(np.full((20, 30, 1), 9, np.uint8))
+    assert decode(ImageFormat(20, 30), nine)[0, 0].tolist() == [9, 9, 9]
 
 
 def test_pictures_are_resized_or_refused() -> None:

@@ -109,7 +109,7 @@ class AvroSink(Sink):
             for scheme, kind in (("data_scheme", "value"), ("label_scheme", "key")):
                 if scheme in self._config:
                     name = scheme.replace("scheme", "schema_id")
-                    schema = self._config[scheme]
+                    schema = _as_json(self._config[scheme])
                     self._ids[name] = registry.register(f"{topic}-{kind}", schema)
         except BaseException:
             self.abandon()
@@ -143,3 +143,9 @@ def _encode(codec: AvroCodec | AvroTextCodec, samples: Any) -> list[bytes]:
 
 def _text(schema: Schema) -> str:
     return schema if isinstance(schema, str) else orjson.dumps(schema).decode()
+
+
+def _as_json(schema: str) -> str:
+    """Return a schema as the registry takes it: a bare name such as `double` in quotes."""
+    is_json = schema.strip()[:1] in {"{", "[", '"'}
+    return schema if is_json else orjson.dumps(schema.strip()).decode()
