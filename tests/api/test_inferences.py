@@ -140,6 +140,42 @@ async def test_replicas_are_ready_once_they_serve(
     assert (await outbox.events()).count("inference.serving inferences/1") == 1
 
 
+async def test_people_choose_the_engine_and_see_which_one_answers(api: Actors) -> None:
+    created = await new_inference(api, engine="keras")
+    assert (created["wanted_engine"], created["engine"]) == ("keras", None)
+    inferencer = await api.attempt("kafkaml-inference-1-1")
+    order = accepted(await inferencer.get("attempts/current"))["inference"]
+    assert (order["engine"], order["gpu"]) == ("keras", 0)
+    engine = {
+        "name": "litert",
+        "call_milliseconds": {"1": 0.01, "8": 0.02},
+        "rejected": {"keras": "the file is damaged"},
+    }
+    body = {"state": "serving", "engine": engine}
+    accepted(await inferencer.post("attempts/current/progress", json=body))
+    again = {"state": "serving"}
+    accepted(await inferencer.post("attempts/current/progress", json=again))
+    assert accepted(await api.viewer.get("inferences/1"))["engine"] == engine
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        {"name": "other", "call_milliseconds": {}},
+        {"name": "litert", "call_milliseconds": {"1": -1}},
+        {"name": "litert"},
+    ],
+)
+async def test_an_engine_that_is_none_is_refused(
+    api: Actors, engine: dict[str, object]
+) -> None:
+    await new_inference(api)
+    inferencer = await api.attempt("kafkaml-inference-1-1")
+    body = {"state": "serving", "engine": engine}
+    response = await inferencer.post("attempts/current/progress", json=body)
+    assert response.status_code == 422
+
+
 async def test_an_inference_is_scaled(api: Actors, outbox: OutboxReader) -> None:
     await new_inference(api, replicas=3)
     inferencer = await api.attempt("kafkaml-inference-1-1")

@@ -13,6 +13,7 @@ from inferencer.report import Reporter
 from inferencer.testing import MemoryAttempts
 from kafkaml.exceptions import ApiUnavailableError, ProblemError
 from kafkaml.schemas.attempts import FailureReport, Order, ProgressReport
+from kafkaml.schemas.engines import EngineName, EngineReport
 from kafkaml.schemas.problems import PROBLEM_TYPE_PREFIX, Problem
 from kafkaml.schemas.states import FailureReason
 from kafkaml.schemas.trainings import ArtifactFormat
@@ -96,6 +97,20 @@ def test_serving_is_reported_once_and_in_the_background() -> None:
 
     assert attempts.inner.reported_serving.wait(10)
     assert attempts.inner.progress_reports == [ProgressReport(state="serving", replica=2)]
+
+
+def test_the_engine_is_told_with_the_first_report() -> None:
+    attempts = TroubledAttempts()
+    reporter = reporter_of(attempts)
+    engine = EngineReport(name=EngineName.LITERT, call_milliseconds={"1": 0.01})
+
+    reporter.uses(engine)
+    assert not attempts.inner.progress_reports
+    reporter.serving()
+
+    assert attempts.inner.reported_serving.wait(10)
+    [report] = attempts.inner.progress_reports
+    assert report.engine == engine
 
 
 def test_a_replica_whose_attempt_is_over_stops_when_it_reports() -> None:

@@ -68,12 +68,8 @@ class Reporter:
             log.warning("the failure was not accepted", problem=str(e))
 
     def uses(self, engine: EngineReport | None) -> None:
-        """Tell of the engine, now if records are answered already, else with that."""
+        """Tell of the engine together with the news that records are answered."""
         self._engine = engine
-        if self._serving.is_set():
-            threading.Thread(
-                target=self._report_serving, name="report", daemon=True
-            ).start()
 
     def serving(self) -> None:
         """Report once, in the background, that records are answered from now on."""
