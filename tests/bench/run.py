@@ -27,6 +27,12 @@ def main() -> None:
             platform.run("down")
     _title("Engines")
     subprocess.run([sys.executable, ROOT / "tests/bench/engines.py"], check=True)
+    _title("Learning from a stream without an end")
+    subprocess.run(
+        [sys.executable, ROOT / "tests/bench/incremental.py"],
+        check=True,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
     _title("Answering a stream")
     for script in ("inferencer_vs_predict.py", "inference_loop.py"):
         subprocess.run(

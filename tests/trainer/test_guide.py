@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kafkaml.schemas.deployments import DeploymentCreate
 from kafkaml.schemas.fit import FitOptions
+from kafkaml.schemas.incremental import IncrementalOptions
 from kafkaml.schemas.trainings import TrainingProgress, TrainingResult
 
 GUIDE = (Path(__file__).parents[2] / "docs/training.md").read_text()
@@ -29,7 +30,11 @@ def test_every_program_that_it_shows_is_python() -> None:
 
 
 def test_it_names_every_option_and_every_part_of_a_result() -> None:
-    names = {*FitOptions.model_fields, *TrainingResult.model_fields}
+    names = {
+        *FitOptions.model_fields,
+        *IncrementalOptions.model_fields,
+        *TrainingResult.model_fields,
+    }
     assert {name for name in names if f"`{name}`" not in GUIDE} == set()
     [shown] = blocks("text")
     TrainingProgress.model_validate(json.loads(f"{{{shown}}}")["progress"])
