@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from kafkaml.schemas.deployments import TrainingParameters
+from trainer.chunks import CHUNK_BYTES
 from trainer.dataset import Dataset
 from trainer.demands import with_class_weights
 from trainer.exceptions import StreamError
+from trainer.label_counts import count_labels
 from trainer.oddities import about_batches, about_classes
 from trainer.split import Split
 
@@ -70,3 +72,11 @@ def test_classes_that_are_never_trained_are_odd() -> None:
     parts = parts_of(training=[0, 1, 2], test=[3])
     assert about_classes(Dataset(np.zeros((4, 1)), labels, parts)) is None
     assert about_classes(Dataset(np.zeros((4, 1)), labels + 0.5, parts)) is None
+
+
+def test_labels_are_counted_a_part_at_a_time() -> None:
+    labels = np.zeros(CHUNK_BYTES + 5, np.uint8)
+    labels[-3:] = 2
+    assert count_labels(labels) == {"0": CHUNK_BYTES + 2, "2": 3}
+    rows = np.array([1, CHUNK_BYTES + 4])
+    assert count_labels(labels, rows) == {"0": 1, "2": 1}

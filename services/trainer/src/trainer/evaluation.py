@@ -13,11 +13,12 @@ from kafkaml.schemas.deployments import TrainingParameters
 from kafkaml.schemas.results import ClassificationReport, RegressionReport
 from kafkaml.schemas.trainings import ConfusionMatrix
 from trainer.batches import BatchSource
+from trainer.chunks import chunks_of
 from trainer.classification import ClassCounts
 from trainer.dataset import Dataset
 from trainer.regression import ErrorSums
 from trainer.split import Indices
-from trainer.tasks import Classification, task_of
+from trainer.tasks import Classification, Regression, task_of
 
 VALUES_AT_ONCE = 2**23
 
@@ -67,20 +68,29 @@ def _assess(
     name, part = _part(dataset)
     outputs = _predictions(model, source, part, size=parameters.batch_size)
     first_rows, first = next(outputs)
-    labels = np.asarray(dataset.labels[part])
-    task = task_of(first.shape[1:], labels, loss=model.loss)
+    labels, part = dataset.labels, np.asarray(part)
+    task = _task_of(first.shape[1:], labels, part, loss=model.loss)
     if isinstance(task, str):
         return Assessment(no_report=task)
     sums = ClassCounts(task) if isinstance(task, Classification) else ErrorSums(task)
-    sums.add(labels[first_rows], first)
+    sums.add(np.asarray(labels[part[first_rows]]), first)
     for rows, predicted in outputs:
-        sums.add(labels[rows], predicted)
+        sums.add(np.asarray(labels[part[rows]]), predicted)
     if isinstance(sums, ErrorSums):
         return Assessment(regression=sums.report(name) if parameters.report else None)
     return Assessment(
         confusion_matrix=sums.matrix(name) if parameters.confusion_matrix else None,
         classification=sums.report(name) if parameters.report else None,
     )
+
+
+def _task_of(
+    shape: tuple[int, ...], labels: NDArray[Any], part: Indices, *, loss: Any
+) -> Classification | Regression | str:
+    """Return the task that all labels allow, however many there are."""
+    found = [task_of(shape, each, loss=loss) for _, each in chunks_of(labels, part)]
+    ranked: tuple[type, ...] = (str, Regression, Classification)
+    return min(found, key=lambda task: ranked.index(type(task)))
 
 
 def _predictions(
