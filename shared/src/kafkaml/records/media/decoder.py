@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,7 @@ class Decoder:
         )
         self._received = bytearray()
         self._is_ready = False
+        self._numbers = count()
 
     def decode(self, records: Sequence[bytes]) -> tuple[Array, list[str | None]]:
         """Return a row for each record, and what is wrong with it, if something is.
@@ -69,35 +71,47 @@ class Decoder:
             )
         self._is_ready = True
 
-    def _reasons(self, count: int) -> list[str | None]:
+    def _reasons(self, records: int) -> list[str | None]:
         """Have all records decoded; those that a lost worker leaves, one by one."""
         done: dict[int, str | None] = {}
-        how = self._run(Batch(tuple(range(count)), alone=False), done)
+        how = self._run(tuple(range(records)), done, alone=False)
         while how is not None:
-            rest = tuple(row for row in range(count) if row not in done)
-            how = self._run(Batch(rest, alone=True), done)
+            rest = tuple(row for row in range(records) if row not in done)
+            how = self._run(rest, done, alone=True)
             if how is not None:
                 killer = next(row for row in rest if row not in done)
                 done[killer] = _fatal_reason(how)
-        return [done[row] for row in range(count)]
+        return [done[row] for row in range(records)]
 
-    def _run(self, batch: Batch, done: dict[int, str | None]) -> str | None:
-        """Have a batch decoded; return how its worker ended, or None if it did not."""
-        expected = set(batch.rows)
-        self._command(batch)
-        while "begun" not in self._report(PATIENCE_SECONDS):
-            pass  # a fork that was lost before; the next one takes the command
+    def _run(
+        self, rows: tuple[int, ...], done: dict[int, str | None], *, alone: bool
+    ) -> str | None:
+        """Have rows decoded; return how their worker ended, or None if it did not."""
+        batch = Batch(next(self._numbers), rows, alone=alone)
+        self._begin(batch)
+        expected = set(rows)
         while expected:
             report = self._report(PATIENCE_SECONDS)
             if "lost" in report:
                 return str(report["lost"])
             row = report.get("row")
-            if row not in expected:
+            if report.get("batch") != batch.number or row not in expected:
                 raise CodecUnavailableError("the decoder's process reports nonsense")
             expected.remove(row)
             reason = report.get("reason")
             done[row] = None if reason is None else str(reason)
         return None
+
+    def _begin(self, batch: Batch) -> None:
+        """Return once a fork has begun a batch.
+
+        A fork that was lost meanwhile may have taken the command, or not. So it is sent
+        again, and what a batch that is done twice reports then is passed over.
+        """
+        self._command(batch)
+        while (report := self._report(PATIENCE_SECONDS)).get("begun") != batch.number:
+            if "lost" in report:
+                self._command(batch)
 
     def _command(self, batch: Batch) -> None:
         commands = self._process.stdin

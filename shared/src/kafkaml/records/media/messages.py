@@ -7,7 +7,7 @@ to a pipe, so that a worker that dies leaves no half of one.
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -20,18 +20,22 @@ RECORD_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Decode these records of the input file; `alone` in order, to tell which kills."""
+    """Decode these records of the input file; `alone` in order, to tell which kills.
 
+    Reports repeat the `number`, so that those of another batch are known as such.
+    """
+
+    number: int
     rows: tuple[int, ...]
     alone: bool
 
     def to_line(self) -> bytes:
-        return orjson.dumps({"rows": self.rows, "alone": self.alone}) + b"\n"
+        return orjson.dumps(asdict(self)) + b"\n"
 
     @classmethod
     def from_line(cls, line: bytes) -> "Batch":
         fields = orjson.loads(line)
-        return cls(tuple(fields["rows"]), bool(fields["alone"]))
+        return cls(fields["number"], tuple(fields["rows"]), fields["alone"])
 
 
 def report_line(**fields: Any) -> bytes:

@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from typing import Any
 
 import orjson
@@ -69,14 +70,14 @@ class Worker:
             self._do(Batch.from_line(line))
 
     def _do(self, batch: Batch) -> None:
-        _send(self._reports, begun=True)
+        _send(self._reports, begun=batch.number)
         threads = 1 if batch.alone else len(os.sched_getaffinity(0))
         _limit()
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(self._one, batch.rows))
+            list(pool.map(self._one, repeat(batch.number), batch.rows))
         _limit(0, 0)
 
-    def _one(self, row: int) -> None:
+    def _one(self, number: int, row: int) -> None:
         reason = None
         try:
             array = self._decode(self._described, unpack(self._inputs, row))
@@ -86,7 +87,7 @@ class Worker:
         except Exception as e:  # noqa: BLE001  # whatever a library raises, it is the record
             reason = f"cannot be decoded: {type(e).__name__}: {e}"[:MAX_REASON]
         _limit()
-        _send(self._reports, row=row, reason=reason)
+        _send(self._reports, batch=number, row=row, reason=reason)
 
 
 def _limit(computing: float = CPU_SECONDS, waiting: float = RECORD_SECONDS) -> None:
