@@ -6,12 +6,23 @@ from collections.abc import Callable
 
 import orjson
 import pytest
-from confluent_kafka import Message
+from confluent_kafka import (
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 
 from inferencer.answers import SOURCE_HEADER
+from inferencer.dead_letters import DeadLetterWriter
+from inferencer.exactly_once import ExactlyOnce
+from inferencer.exceptions import DeliveryError
+from inferencer.metrics import Metrics
 from kafkaml.schemas.attempts import InferenceOrder
 from kafkaml.schemas.outputs import Guarantee
 
+from .messages import record
 from .orders import inference_order, value_of
 from .replicas import POISON, running_replica, start_replica
 from .topics import Topics, eventually
@@ -143,3 +154,64 @@ def test_a_batch_that_takes_too_long_is_given_up_and_done_again_in_smaller_ones(
     assert running.engine.batch_sizes[0] > 24
     assert running.engine.batch_sizes[-1] <= 8
     assert len(sources(answers)) == len(answers) == 40
+
+
+class LostAnswers:
+    """Transactions whose commit comes about, or not, while its answer is lost."""
+
+    def __init__(self) -> None:
+        self.is_settled = False
+
+    def begin(self) -> Producer:
+        return Producer({})
+
+    def commit(self, _places: object, _group: object) -> None:
+        raise KafkaException(KafkaError(KafkaError.REQUEST_TIMED_OUT))
+
+    def fail(self) -> None:
+        """The producer is given up."""
+
+    def settle(self) -> None:
+        if not self.is_settled:
+            raise DeliveryError("not known yet")
+
+
+class CommittedAt:
+    """A consumer of a group that committed an offset."""
+
+    def __init__(self, offset: int) -> None:
+        self._offset = offset
+
+    def consumer_group_metadata(self) -> None:
+        """Nobody looks at it."""
+
+    def committed(
+        self, places: list[TopicPartition], timeout: float
+    ) -> list[TopicPartition]:
+        assert timeout > 0
+        return [TopicPartition(each.topic, each.partition, self._offset) for each in places]
+
+
+@pytest.mark.parametrize(("committed_offset", "next_offset"), [(-1001, 5), (5, 5), (7, 7)])
+def test_kafka_says_whether_a_commit_without_an_answer_came_about(
+    committed_offset: int, next_offset: int
+) -> None:
+    transactions = LostAnswers()
+    guarantee = ExactlyOnce(
+        consumer=CommittedAt(committed_offset),
+        transactions=transactions,  # type: ignore[arg-type]
+        dead_letters=DeadLetterWriter(topic="out.dlq"),
+        window_seconds=0.1,
+        patience_seconds=1.0,
+        metrics=Metrics(),
+    )
+    guarantee.deliver([])
+    guarantee.add([record(b"", offset=5), record(b"", offset=6)])
+
+    assert not guarantee.commit()
+    with pytest.raises(DeliveryError, match="not known yet"):
+        guarantee.take_lost()
+    transactions.is_settled = True
+    assert guarantee.take_lost() == {("in", 1): next_offset}
+    assert not guarantee.is_lost
+    assert not guarantee.pending

@@ -126,8 +126,26 @@ class ExactlyOnce:
         self._clear()
         return True
 
+    @property
+    def is_lost(self) -> bool:
+        return bool(self._lost)
+
     def take_lost(self) -> dict[Partition, int]:
+        """Ask Kafka, for a commit whose answer was lost may have come about."""
+        if not self._lost:
+            return {}
+        self._transactions.settle()
+        places = [TopicPartition(*partition) for partition in self._lost]
+        try:
+            known = self._consumer.committed(places, timeout=self._patience_seconds)
+        except KafkaException as e:
+            raise DeliveryError(
+                f"the committed offsets are not known yet: {e.args[0].str()}"
+            ) from e
         lost, self._lost = self._lost, {}
+        for each in known:
+            partition = each.topic, each.partition
+            lost[partition] = max(lost[partition], each.offset)
         return lost
 
     def _produce(self, producer: Producer, reply: Reply) -> None:

@@ -49,5 +49,9 @@ class Offsets(Protocol):
     def commit(self) -> bool:
         """Commit what is answered; return whether nothing is left to be committed."""
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether answers came to nothing, so that their records are to be read again."""
+
     def take_lost(self) -> dict[Partition, int]:
-        """Return, once, where to read again since answers there came to nothing."""
+        """Return, once, where to read again; raise DeliveryError while that is unknown."""

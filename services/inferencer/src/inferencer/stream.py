@@ -90,14 +90,16 @@ class Stream:
         most one batch to be answered again. A batch that is not full took all that is here.
         """
         self._health.turned()
+        if self._offsets.is_lost and not self._go_back():
+            return False
         if self._offsets.is_due and not self._commit():
             return False
         self._assignment.place_again()
         records = self._gather()
         self._announce()
         self._metrics.summarise()
-        if lost := self._offsets.take_lost():  # by a rebalance meanwhile
-            self._rewind(records, lost)
+        if self._offsets.is_lost:  # by a rebalance meanwhile
+            self._rewind(records)
             return False
         is_full = len(records) == self._limit.records
         if records and not self._answer(records):
@@ -109,7 +111,6 @@ class Stream:
             return True
         if not self._offsets.commit():
             self._health.degraded(self._offsets.trouble)
-            self._rewind((), self._offsets.take_lost())
             return False
         self._health.recovered()
         self._backoff.reset()
@@ -128,7 +129,7 @@ class Stream:
         while time.monotonic() < deadline and not stop.is_set():
             message = self._consumer.poll(0.05)
             if message is not None and self._is_record(message):
-                self._rewind([message], {})
+                self._rewind([message])
         self._consumer.resume(self._consumer.assignment())
 
     def _announce(self) -> None:
@@ -178,16 +179,30 @@ class Stream:
         except DeliveryError as e:
             log.warning("batch not answered, trying again", error=str(e))
             self._health.degraded(str(e))
-            self._rewind(records, self._offsets.take_lost())
+            self._rewind(records)
             return False
         self._offsets.add(records)
         self._limit.learn(records=len(records), seconds=time.monotonic() - started)
         return True
 
-    def _rewind(self, records: Iterable[Record], lost: dict[Partition, int]) -> None:
-        """Read again what is lost and `records`, which forgets those fetched behind."""
-        first = dict(lost)
+    def _go_back(self) -> bool:
+        """Read again what was answered in vain; return whether it is known where."""
+        try:
+            lost = self._offsets.take_lost()
+        except DeliveryError as e:
+            log.warning("not reading on yet", error=str(e))
+            self._health.degraded(str(e))
+            return False
+        self._seek(lost)
+        return True
+
+    def _rewind(self, records: Iterable[Record]) -> None:
+        """Read the records of a batch again, which forgets those fetched behind them."""
+        first: dict[Partition, int] = {}
         for record in records:
             first.setdefault((record.topic(), record.partition()), record.offset())
-        for (topic, partition), offset in first.items():
+        self._seek(first)
+
+    def _seek(self, places: dict[Partition, int]) -> None:
+        for (topic, partition), offset in places.items():
             self._consumer.seek(TopicPartition(topic, partition, offset))

@@ -49,6 +49,19 @@ class Transactions:
             log.warning("no transaction can be begun yet", error=e.args[0].str())
             self.fail()
 
+    def settle(self) -> None:
+        """Return once a failed transaction is either committed or aborted for good.
+
+        Raise DeliveryError if that cannot be had now.
+        """
+        try:
+            self._ready()
+        except KafkaException as e:
+            self.fail()
+            raise DeliveryError(
+                f"what became of a transaction is not known yet: {e.args[0].str()}"
+            ) from e
+
     def _ready(self) -> Producer:
         if self._producer is None:
             self._producer = self._make_producer()
