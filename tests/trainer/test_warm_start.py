@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any, cast
 
 import keras
 import numpy as np
+import psutil
 import pytest
 
 from kafkaml.schemas.workloads import WorkloadKind
@@ -107,3 +109,35 @@ def test_a_warm_training_is_the_cold_one_bit_by_bit(
     assert ours["environment"].keys() == theirs["environment"].keys()
     assert "kml_secret" not in json.dumps(ours)
     assert ours["leads"]
+
+
+def start(parent: WarmParent, folder: Path) -> object:
+    descriptor = os.open(os.devnull, os.O_RDWR)
+    try:
+        return parent.start(
+            [sys.executable], environment={}, directory=str(folder), lock=descriptor, log=2
+        )
+    finally:
+        os.close(descriptor)
+
+
+def test_without_a_parent_there_is_no_warm_start(tmp_path: Path) -> None:
+    parent = WarmParent(command=[sys.executable, "-c", ""], idle=timedelta(minutes=5))
+    try:
+        for _ in range(3):
+            assert start(parent, tmp_path) is None
+            time.sleep(0.2)
+    finally:
+        parent.close()
+    missing = WarmParent(command=["/missing"], idle=timedelta(minutes=5))
+    assert start(missing, tmp_path) is None
+    missing.close()
+
+
+def test_a_parent_that_is_idle_ends(tmp_path: Path) -> None:
+    sleeping = [sys.executable, "-c", "import time; time.sleep(600)"]
+    parent = WarmParent(command=sleeping, idle=timedelta(seconds=0.3))
+    assert start(parent, tmp_path) is None
+    process = psutil.Process().children()[-1]
+    process.wait(30)
+    parent.close()

@@ -67,8 +67,8 @@ class WarmParent:
     ) -> WarmStart | None:
         """Start a program below it, detached from this process; None if it is not ready."""
         with self._lock:
-            self._rest()
             line = self._ready_line()
+            self._rest()
             if line is None:
                 return None
             packet = json.dumps(
@@ -116,7 +116,7 @@ class WarmParent:
         if self._line is None or self._is_ready:
             return self._line
         self._line.setblocking(False)
-        with suppress(BlockingIOError):
+        with suppress(OSError):  # nothing has come yet, or it has ended
             self._is_ready = self._line.recv(len(READY)) == READY
         self._line.settimeout(ANSWER_TIMEOUT.total_seconds())
         return self._line if self._is_ready else None
