@@ -48,7 +48,10 @@ class InferenceCreate(Request):
     input_topic: TopicName = Field(examples=["digits-in"])
     output_topic: TopicName = Field(examples=["digits-out"])
     input_format: str | None = Field(
-        default=None, max_length=40, examples=["RAW"], description="RAW, AVRO or JSON"
+        default=None,
+        max_length=40,
+        examples=["RAW"],
+        description="RAW, AVRO, JSON, IMAGE or AUDIO",
     )
     input_config: dict[str, Any] | None = Field(
         default=None, examples=[{"data_type": "uint8", "data_reshape": "8 8"}]
