@@ -58,6 +58,7 @@ async def test_the_order_of_a_training_is_complete(api: Actors) -> None:
         "parameters": deployment["parameters"],
         "control_topic": deployment["control_topic"],
         "checkpoint": None,
+        "is_to_finish": False,
     }
 
 
@@ -84,6 +85,14 @@ async def test_the_order_of_an_inference_is_complete(api: Actors) -> None:
         "input_config": {"data_type": "uint8", "data_reshape": "8 8"},
         "input_shape": [8, 8],
         "start": "latest",
+        "guarantee": "at_least_once",
+        "output_format": "JSON",
+        "output_config": {"data_type": "float32", "class_names": []},
+        "input_cluster": None,
+        "output_cluster": None,
+        "early_exit": None,
+        "engine": "auto",
+        "gpu": 0,
     }
     served = await inferencer.get(f"{CURRENT}/artifact")
     assert served.content == ARTIFACT
