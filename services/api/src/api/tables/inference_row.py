@@ -51,6 +51,9 @@ class InferenceRow(Table):
     engine: Mapped[OptionalJson]
     kept_artifact: Mapped[OptionalJson]
     resources: Mapped[JsonObject]
+    dead_letter_limit: Mapped[OptionalJson]
+    pause: Mapped[OptionalJson]
+    resumptions: Mapped[int] = mapped_column(server_default="0")
     notice: Mapped[str | None]
     failure_reason: Mapped[FailureReason | None] = text_enum(FailureReason, optional=True)
     failure_message: Mapped[str | None]
