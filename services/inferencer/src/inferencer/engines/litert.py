@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from inferencer.engines.archive import Manifest, unpack_export
+from inferencer.engines.archive import Manifest, TensorDescription, unpack_export
 from inferencer.engines.buckets import BucketPlanner
 from inferencer.engines.equality import is_equal
 from inferencer.engines.timing import least_seconds
@@ -39,16 +39,13 @@ class Bucket:
         self.size = size
         try:
             self._interpreter: Any = Interpreter(model_path=str(path), num_threads=threads)
+            inputs = self._interpreter.get_input_details()
+            outputs = self._interpreter.get_output_details()
+            _check_tensors(path.name, size, inputs, manifest.input)
+            _check_tensors(path.name, size, outputs, manifest.output)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as e:
             raise ExportDamagedError(f"LiteRT cannot load its {path.name}: {e}") from e
-        inputs = self._interpreter.get_input_details()
-        outputs = self._interpreter.get_output_details()
-        for details, described in ((inputs, manifest.input), (outputs, manifest.output)):
-            found = [(tuple(each["shape"]), np.dtype(each["dtype"])) for each in details]
-            wanted = [((size, *described.shape), described.to_dtype())]
-            if found != wanted:
-                raise ExportDamagedError(f"its {path.name} has {found}, not {wanted}")
         self._input = self._interpreter.tensor(inputs[0]["index"])
         self._output = self._interpreter.tensor(outputs[0]["index"])
 
@@ -65,6 +62,15 @@ class Bucket:
             answers[:] = self._output()[: len(rows)]
         except (ValueError, TypeError, RuntimeError) as e:
             raise PredictionError(f"LiteRT: {e}") from e
+
+
+def _check_tensors(
+    name: str, size: int, details: list[dict[str, Any]], described: TensorDescription
+) -> None:
+    found = [(tuple(each["shape"]), np.dtype(each["dtype"])) for each in details]
+    wanted = [((size, *described.shape), described.to_dtype())]
+    if found != wanted:
+        raise ExportDamagedError(f"its {name} has {found}, not {wanted}")
 
 
 class LiteRTEngine:
