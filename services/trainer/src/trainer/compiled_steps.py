@@ -10,6 +10,7 @@ import numpy as np
 from keras.src.trainers.data_adapters.data_adapter_utils import (
     class_weight_to_sample_weights,
 )
+from numpy.typing import NDArray
 
 from trainer.fit_progress import finite_metrics
 from trainer.messages import Metrics
@@ -39,16 +40,17 @@ class CompiledSteps:
     def build(self, rows: Rows) -> None:
         """Let the model have all that it makes with its first step, by doing one."""
         self._is_built = True
-        batch = self._batch(rows, 0)
-        self._model.train_on_batch(*batch)
+        first = slice(self._batch_size)
+        self._model.train_on_batch(*self._batch(rows[0][first], rows[1][first]))
         self._model.make_train_function()
         self._model.make_test_function()
 
-    def train(self, rows: Rows) -> None:
-        """Do one step for each batch of the rows, in their order."""
+    def train(self, rows: Rows, *, order: NDArray[np.int64]) -> None:
+        """Do one step for each batch of the rows, in an order of theirs."""
         step, size = self._model.train_function, self._batch_size
-        for start in range(0, len(rows[0]), size):
-            self._logs = step(iter([self._batch(rows, start)]))
+        for start in range(0, len(order), size):
+            part = order[start : start + size]
+            self._logs = step(iter([self._batch(rows[0][part], rows[1][part])]))
 
     def measure(self, rows: Rows) -> Metrics:
         """Return the metrics on rows; those of the training begin anew."""
@@ -65,9 +67,7 @@ class CompiledSteps:
         self._model.reset_metrics()
         self._logs = {}
 
-    def _batch(self, rows: Rows, start: int) -> tuple[Any, ...]:
-        part = slice(start, start + self._batch_size)
-        features, labels = rows[0][part], rows[1][part]
+    def _batch(self, features: NDArray[Any], labels: NDArray[Any]) -> tuple[Any, ...]:
         if self._class_weight is None:
             return features, labels
         weights = class_weight_to_sample_weights(np.asarray(labels), self._class_weight)

@@ -166,8 +166,7 @@ class StreamTraining:
         mixed = self._with_replay(fresh, generator)
         self._build(mixed)
         for _ in range(self._options.passes):
-            order = generator.permutation(len(mixed[0]))
-            self._steps.train((mixed[0][order], mixed[1][order]))
+            self._steps.train(mixed, order=generator.permutation(len(mixed[0])))
         self._check_loss(update.number)
         self._replay.add(fresh, generator)
         self._recent.add(held_back)

@@ -41,7 +41,13 @@ class TopicReader:
     """
 
     def __init__(
-        self, *, kafka: dict[str, Any], topic: str, since: datetime, patience_seconds: float
+        self,
+        *,
+        kafka: dict[str, Any],
+        topic: str,
+        since: datetime,
+        patience_seconds: float,
+        look_again_seconds: float = LOOK_AGAIN_SECONDS,
     ) -> None:
         config = consumer_config(kafka, reset="error")
         config["queued.max.messages.kbytes"] = QUEUE_KIBIBYTES
@@ -50,6 +56,7 @@ class TopicReader:
         self._topic = topic
         self._since_ms = int(since.timestamp() * 1000)
         self._patience_seconds = patience_seconds
+        self._look_again_seconds = look_again_seconds
         self._missing: Deadline | None = None
         self._look_at = monotonic()
         self._last_obstacle = ""
@@ -112,7 +119,7 @@ class TopicReader:
             partitions = self._partitions()
             if begins:
                 self._assign(sorted(partitions - self.starts.keys()))
-                pause = LOOK_AGAIN_SECONDS
+                pause = self._look_again_seconds
             self._missing = None
         except TimeoutError:
             self._tell_once("the brokers do not answer")
