@@ -178,7 +178,8 @@ PAYLOADS = [
     Payload(
         "B27 replaces json",
         "import json, sys\njson.dumps = None\nsys.modules['json'] = None\n" + CLASSIFIER,
-        None,
+        "model_code",
+        "not callable",
     ),
     Payload(
         "B27 prints forged reports",
