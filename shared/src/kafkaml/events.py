@@ -224,6 +224,19 @@ class InferenceServing(InferenceEvent):
     type = "inference.serving"
 
 
+class InferencePaused(InferenceEvent):
+    """An inference answers nothing until it is told to resume."""
+
+    type = "inference.paused"
+    reason: str
+
+
+class InferenceResumed(InferenceEvent):
+    """An inference that paused is to go on."""
+
+    type = "inference.resumed"
+
+
 class InferenceFailed(InferenceEvent):
     """An inference cannot go on."""
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from kafkaml.schemas.base import Id, Message, Request, Resource, Time
+from kafkaml.schemas.dead_letters import DeadLetterLimit
 from kafkaml.schemas.deployments import TrainingParameters
 from kafkaml.schemas.engines import EngineChoice, EngineReport
 from kafkaml.schemas.models import ModelCheck, ModelError
@@ -62,6 +63,9 @@ class InferenceOrder(Resource):
     early_exit: EarlyExit | None = None
     engine: EngineChoice = EngineChoice.AUTO
     gpu: int = 0
+    dead_letter_limit: DeadLetterLimit | None = None
+    is_paused: bool = False
+    resumptions: int = Field(default=0, description="how often it was told to resume")
 
 
 class Order(Resource):
@@ -103,6 +107,16 @@ class EpochReport(Request):
     values: dict[Annotated[str, Field(max_length=200)], float | None] = Field(
         max_length=1000
     )
+
+
+class PauseReport(Request):
+    """Why a replica takes no records until the inference is told to resume.
+
+    One that knows of fewer `resumptions` than there were is not heard.
+    """
+
+    reason: Message
+    resumptions: int = Field(ge=0, le=2**31 - 1)
 
 
 class ResultReport(Request):

@@ -13,6 +13,7 @@ from kafkaml.schemas.base import (
     TopicName,
     example,
 )
+from kafkaml.schemas.dead_letters import DeadLetterLimit, Pause
 from kafkaml.schemas.deployments import Resources
 from kafkaml.schemas.engines import EngineChoice, EngineReport
 from kafkaml.schemas.outputs import (
@@ -80,6 +81,10 @@ class InferenceCreate(Request):
     engine: Annotated[EngineChoice, Field(strict=False)] = Field(
         default=EngineChoice.AUTO,
         description="what computes the predictions; `auto` takes the fastest",
+    )
+    dead_letter_limit: DeadLetterLimit | None = Field(
+        default_factory=DeadLetterLimit,
+        description="when to pause because of too many dead letters; null: never",
     )
     resources: Resources = Field(default_factory=Resources)
 
@@ -151,6 +156,10 @@ class Inference(Resource):
     wanted_engine: EngineChoice = EngineChoice.AUTO
     engine: EngineReport | None = Field(
         default=None, description="of the replica that told of it last"
+    )
+    dead_letter_limit: DeadLetterLimit | None = None
+    pause: Pause | None = Field(
+        default=None, description="`resume` ends it; null while records are answered"
     )
     resources: Resources
     notice: Notice = None

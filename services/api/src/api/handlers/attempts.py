@@ -20,6 +20,7 @@ from kafkaml.schemas.attempts import (
     EpochReport,
     FailureReport,
     Order,
+    PauseReport,
     ProgressReport,
     ResultReport,
 )
@@ -50,6 +51,15 @@ async def report_progress(body: ProgressReport, attempt: Attempt) -> None:
 )
 async def report_epoch(body: EpochReport, attempt: Attempt) -> None:
     await attempt.report_epoch(body)
+
+
+@router.post(
+    "/pause",
+    status_code=status.HTTP_204_NO_CONTENT,
+    summary="Tell that no records are taken until the inference is resumed",
+)
+async def report_pause(body: PauseReport, attempt: Attempt) -> None:
+    await attempt.report_pause(body)
 
 
 @router.post(

@@ -83,6 +83,17 @@ async def scale_inference(
     return await inferences.scale(inference_id, body)
 
 
+@router.post(
+    "/{inference_id}/resume",
+    status_code=status.HTTP_202_ACCEPTED,
+    summary="Let an inference go on that paused because of its dead letters",
+    description="One that did not pause stays as it is.",
+    dependencies=[MAY_EDIT],
+)
+async def resume_inference(inference_id: PathId, inferences: Inferences) -> Inference:
+    return await inferences.resume(inference_id)
+
+
 @router.delete(
     "/{inference_id}",
     status_code=status.HTTP_204_NO_CONTENT,

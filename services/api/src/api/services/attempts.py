@@ -29,6 +29,7 @@ from kafkaml.schemas.attempts import (
     EpochReport,
     FailureReport,
     Order,
+    PauseReport,
     ProgressReport,
     ResultReport,
 )
@@ -165,6 +166,11 @@ class AttemptService:
     async def artifact(self, wanted: ArtifactFormat) -> Artifact:
         """Return the model that an inference is to serve, in a format."""
         return found_artifact(_only(InferenceRow, await self._lock_live()), wanted)
+
+    async def report_pause(self, report: PauseReport) -> None:
+        """Note that a replica takes no records until the inference is resumed."""
+        inference = _only(InferenceRow, await self._lock_live())
+        await self._inferences.pause(inference, report)
 
     async def report_improvement(self, report: ImprovementReport) -> str | None:
         """Publish what was uploaded; return the digest that nothing needs any more."""

@@ -6,10 +6,14 @@ from api.tables.base import utc_now
 from api.tables.inference_row import InferenceRow
 from kafkaml.events import (
     InferenceFailed,
+    InferencePaused,
+    InferenceResumed,
     InferenceScaled,
     InferenceServing,
     InferenceStopped,
 )
+from kafkaml.schemas.attempts import PauseReport
+from kafkaml.schemas.dead_letters import Pause
 from kafkaml.schemas.engines import EngineReport
 from kafkaml.schemas.states import FailureReason, InferenceState
 
@@ -71,6 +75,30 @@ class InferenceLifecycle:
             )
         )
 
+    async def pause(self, inference: InferenceRow, report: PauseReport) -> None:
+        """Note that a replica takes no records any more; others may follow.
+
+        One that has not heard of the newest resumption will go on by itself.
+        """
+        if inference.pause is not None or report.resumptions < inference.resumptions:
+            return
+        pause = Pause(reason=report.reason, since=utc_now())
+        await self._work.inferences.change(inference, pause=pause.model_dump(mode="json"))
+        self._work.outbox.add_event(
+            InferencePaused(
+                id=inference.id, training_id=inference.training_id, reason=report.reason
+            )
+        )
+
+    async def resume(self, inference: InferenceRow) -> None:
+        """Let the replicas of a paused inference go on."""
+        await self._work.inferences.change(
+            inference, pause=None, resumptions=inference.resumptions + 1
+        )
+        self._work.outbox.add_event(
+            InferenceResumed(id=inference.id, training_id=inference.training_id)
+        )
+
     async def fail(
         self, inference: InferenceRow, *, reason: FailureReason, message: str
     ) -> None:
@@ -80,6 +108,7 @@ class InferenceLifecycle:
             inference,
             state=state,
             notice=None,
+            pause=None,
             serving_replicas=[],
             failure_reason=reason,
             failure_message=message,
@@ -101,6 +130,7 @@ class InferenceLifecycle:
             inference,
             state=state,
             notice=None,
+            pause=None,
             serving_replicas=[],
             stopped_at=utc_now(),
         )

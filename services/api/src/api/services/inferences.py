@@ -58,6 +58,10 @@ class InferenceService:
                 upper_topic=wanted.early_exit and wanted.early_exit.upper_topic,
                 wanted_engine=wanted.engine,
                 kept_artifact=_kept_artifact(training),
+                dead_letter_limit=(
+                    wanted.dead_letter_limit
+                    and wanted.dead_letter_limit.model_dump(mode="json")
+                ),
                 resources=wanted.resources.model_dump(mode="json"),
             )
         )
@@ -84,6 +88,15 @@ class InferenceService:
             raise InferenceOverError(inference_id, state=inference.state)
         if wanted.replicas != inference.replicas:
             await self._lifecycle.scale(inference, wanted.replicas)
+        return inference.to_resource()
+
+    async def resume(self, inference_id: int) -> Inference:
+        """Let an inference that paused go on; one that did not stays as it is."""
+        inference = await self._work.inferences.lock(inference_id)
+        if inference.state.is_final:
+            raise InferenceOverError(inference_id, state=inference.state)
+        if inference.pause is not None:
+            await self._lifecycle.resume(inference)
         return inference.to_resource()
 
     async def stop(self, inference_id: int) -> Inference:

@@ -66,6 +66,9 @@ def inference_order(inference: InferenceRow) -> Order:
             early_exit=inference.early_exit,
             engine=inference.wanted_engine,
             gpu=inference.to_resources().gpu,
+            dead_letter_limit=inference.limit_of_dead_letters,
+            is_paused=inference.pause is not None,
+            resumptions=inference.resumptions,
         ),
     )
 

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from api.tables.base import CreatedAt, JsonObject, PrimaryKey, Table, UtcTime
 from api.tables.columns import OptionalJson, reference, text_enum
 from api.tables.training_row import TrainingRow
+from kafkaml.schemas.dead_letters import DeadLetterLimit, Pause
 from kafkaml.schemas.deployments import Resources
 from kafkaml.schemas.engines import EngineChoice, EngineReport
 from kafkaml.schemas.inferences import Inference
@@ -82,6 +83,13 @@ class InferenceRow(Table):
         return EarlyExit(limit=self.early_exit_limit, upper_topic=self.upper_topic)
 
     @property
+    def limit_of_dead_letters(self) -> DeadLetterLimit | None:
+        """When it is to pause, if ever."""
+        if self.dead_letter_limit is None:
+            return None
+        return DeadLetterLimit.model_validate(self.dead_letter_limit)
+
+    @property
     def failure(self) -> Failure | None:
         """Why the inference failed, if it did."""
         if self.failure_reason is None:
@@ -114,6 +122,8 @@ class InferenceRow(Table):
             early_exit=self.early_exit,
             wanted_engine=self.wanted_engine,
             engine=EngineReport.model_validate(self.engine) if self.engine else None,
+            dead_letter_limit=self.limit_of_dead_letters,
+            pause=Pause.model_validate(self.pause) if self.pause else None,
             resources=self.to_resources(),
             notice=self.notice,
             failure=self.failure,

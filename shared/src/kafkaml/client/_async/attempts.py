@@ -12,6 +12,7 @@ from kafkaml.schemas.attempts import (
     EpochReport,
     FailureReport,
     Order,
+    PauseReport,
     ProgressReport,
     ResultReport,
 )
@@ -36,6 +37,10 @@ class AsyncAttempts:
     async def progress(self, report: ProgressReport) -> None:
         """Tell that the attempt waits for its stream, trains or serves."""
         await self._session.report(_place("progress"), report)
+
+    async def pause(self, report: PauseReport) -> None:
+        """Tell that a replica takes no records until the inference is resumed."""
+        await self._session.report(_place("pause"), report)
 
     async def epoch(self, report: EpochReport) -> None:
         """Tell the metrics after one epoch."""

@@ -13,6 +13,7 @@ from kafkaml.schemas.attempts import (
     EpochReport,
     FailureReport,
     Order,
+    PauseReport,
     ProgressReport,
     ResultReport,
 )
@@ -37,6 +38,10 @@ class Attempts:
     def progress(self, report: ProgressReport) -> None:
         """Tell that the attempt waits for its stream, trains or serves."""
         self._session.report(_place("progress"), report)
+
+    def pause(self, report: PauseReport) -> None:
+        """Tell that a replica takes no records until the inference is resumed."""
+        self._session.report(_place("pause"), report)
 
     def epoch(self, report: EpochReport) -> None:
         """Tell the metrics after one epoch."""
