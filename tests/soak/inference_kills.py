@@ -56,6 +56,7 @@ class Replicas:
 
     def suffer(self, fault: str, chance: random.Random) -> None:
         """Let one fault happen, and make good for it."""
+        self.revive()
         place = chance.randrange(REPLICAS)
         victim = self._processes[place]
         match fault:
@@ -76,6 +77,12 @@ class Replicas:
                 self._kafka.wait_ready(timedelta(seconds=90))
                 return
         victim.wait(timeout=60)
+
+    def revive(self) -> None:
+        """Start those again that gave up, as the orchestrator does."""
+        for place, process in enumerate(self._processes):
+            if process.poll() is not None:
+                self._processes[place] = self._start()
 
     def end(self) -> None:
         """End every process."""
@@ -144,10 +151,17 @@ def _run(
             fault = chance.choice(FAULTS)
             happened[fault] += 1
             replicas.suffer(fault, chance)
-        eventually(lambda: _committed(topics, order) >= inputs, seconds=600)
+        eventually(lambda: _is_done(topics, order, inputs, replicas), seconds=600)
     finally:
         replicas.end()
     _report(topics, order, inputs, happened)
+
+
+def _is_done(
+    topics: Topics, order: InferenceOrder, inputs: int, replicas: Replicas
+) -> bool:
+    replicas.revive()
+    return _committed(topics, order) >= inputs
 
 
 def _committed(topics: Topics, order: InferenceOrder) -> int:

@@ -9,7 +9,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from inferencer.dead_letters import DeadLetterWriter
-from inferencer.exceptions import DeliveryError
+from inferencer.exceptions import DeliveryError, KafkaClientLostError
 from inferencer.guarantees import Partition
 from inferencer.metrics import Metrics
 from inferencer.record import Record, Reply
@@ -119,6 +119,9 @@ class ExactlyOnce:
             self.trouble = str(e)
             self._give_up()
             return False
+        except KafkaClientLostError:
+            self._give_up()  # so that leaving the group commits nothing
+            raise
         self._refusals.forget()
         self._committed_at = time.monotonic()
         for answers, letters in self._delivered:

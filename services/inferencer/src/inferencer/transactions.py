@@ -1,5 +1,6 @@
 """A transactional producer, and what becomes of it when a transaction fails."""
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,11 +8,12 @@ from typing import Any
 import structlog
 from confluent_kafka import KafkaException, Producer, TopicPartition
 
-from inferencer.exceptions import DeliveryError
+from inferencer.exceptions import DeliveryError, KafkaClientLostError
 
 log = structlog.get_logger()
 
 ABORT_SECONDS = 5.0
+STUCK_SECONDS = 10.0
 
 
 class Transactions:
@@ -86,7 +88,7 @@ class Transactions:
             return
         try:
             if was_open:
-                producer.abort_transaction(ABORT_SECONDS)
+                self._bounded(producer.abort_transaction, ABORT_SECONDS)
         except KafkaException as e:
             # The next producer of this id has the broker abort it before it begins.
             log.info("transaction not aborted by its producer", error=e.args[0].str())
@@ -98,10 +100,37 @@ class Transactions:
         while True:
             left = max(deadline - time.monotonic(), 0.1)
             try:
-                call(*arguments, left)
+                self._bounded(call, *arguments, left)
             except KafkaException as e:
                 if not e.args[0].retriable() or time.monotonic() > deadline:
                     raise
                 time.sleep(0.01)
             else:
                 return
+
+    def _bounded(self, call: Callable[..., Any], *arguments: Any) -> None:
+        """Call, and raise KafkaClientLostError if it does not come back.
+
+        The last of `arguments` is the time that it has. The client has been seen to wait
+        for ever in `send_offsets_to_transaction` after its broker was restarted.
+        """
+        failures: list[KafkaException] = []
+        thread = threading.Thread(
+            target=_note, args=(failures, call, arguments), name="transaction", daemon=True
+        )
+        thread.start()
+        thread.join(arguments[-1] + STUCK_SECONDS)
+        if thread.is_alive():
+            self._producer, self._is_open = None, False
+            raise KafkaClientLostError("Kafka's client does not come back from a call")
+        if failures:
+            raise failures[0]
+
+
+def _note(
+    failures: list[KafkaException], call: Callable[..., Any], arguments: Sequence[Any]
+) -> None:
+    try:
+        call(*arguments)
+    except KafkaException as e:
+        failures.append(e)
