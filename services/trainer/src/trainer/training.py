@@ -1,13 +1,8 @@
 """From a built model and a dataset to a trained model. Runs inside the child only."""
 
-import platform
 from pathlib import Path
 from time import monotonic
 from typing import Any
-
-import keras
-import numpy as np
-import tensorflow as tf
 
 from kafkaml.schemas.deployments import TrainingParameters
 from trainer.batches import BatchSource, steps_of
@@ -19,6 +14,7 @@ from trainer.fit_options import prepare_model, set_learning_rate
 from trainer.fit_progress import Send, finite_metrics
 from trainer.fitting import Fitter
 from trainer.messages import DATA_DIRECTORY, MODEL_FILE, Checkpointing, Trained
+from trainer.model_file import save_model, versions
 from trainer.signatures import signatures_of
 
 
@@ -69,7 +65,7 @@ def train_model(
     checkpointer.close()
     test = evaluate(model, source, dataset.parts.test, size=size)
     assessment = assess(model, source, dataset, parameters)
-    _save(model)
+    save_model(model, Path(MODEL_FILE))
     return Trained(
         training=fitted.training,
         validation=fitted.validation,
@@ -83,25 +79,5 @@ def train_model(
         fit_seconds=ended - started,
         evaluate_seconds=monotonic() - ended,
         **signatures_of(model),
-        versions=_versions(),
+        versions=versions(),
     )
-
-
-def _save(model: Any) -> None:
-    """Save a model so that it loads wherever Keras does.
-
-    Keras wraps the optimizer of a model in 16 bits, but forgets that in the model's file.
-    """
-    optimizer = getattr(model, "optimizer", None)
-    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        model.optimizer = optimizer.inner_optimizer
-    model.save(MODEL_FILE)
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-    }
