@@ -1,7 +1,8 @@
 """Deployments: a configuration, how to train it, and its trainings."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import timedelta
+from typing import cast
 
 from kafkaml.client._async._session import AsyncSession
 from kafkaml.client._async._waiting import wait_until
@@ -10,8 +11,10 @@ from kafkaml.client._deadlines import Duration
 from kafkaml.exceptions import WaitFailedError
 from kafkaml.schemas.base import Page
 from kafkaml.schemas.deployments import (
+    BadRecords,
     Deployment,
     DeploymentCreate,
+    ExportFormat,
     Resources,
     SplitStrategy,
     TrainingParameters,
@@ -40,12 +43,14 @@ class AsyncDeployments:
         test_rate: float | None = _DEFAULT.test_rate,
         seed: int = _DEFAULT.seed,
         split: SplitStrategy = _DEFAULT.split,
+        bad_records: BadRecords | Mapping[str, object] = _DEFAULT.bad_records,
         confusion_matrix: bool = _DEFAULT.confusion_matrix,
         report: bool = _DEFAULT.report,
         folds: int | None = _DEFAULT.folds,
         deadline_seconds: int = _DEFAULT.deadline_seconds,
         max_attempts: int = _DEFAULT.max_attempts,
         checkpoint_seconds: int | None = _DEFAULT.checkpoint_seconds,
+        exports: Sequence[str] = _DEFAULT.exports,
         incremental: IncrementalOptions | Mapping[str, object] | None = None,
         resources: Resources | Mapping[str, object] = _DEFAULT.resources,
     ) -> Deployment:
@@ -55,7 +60,8 @@ class AsyncDeployments:
         one training may use (`{"cpu": "2", "memory": "4Gi"}`). Rates are fractions of the
         records; None takes those of the stream's announcement. `deadline_seconds` counts
         from there too. `folds` cross-validates before the model is fitted for good.
-        `incremental` trains on a stream without an end.
+        `bad_records` says whether to skip some, `exports` what the trained model is made
+        in besides `.keras`. `incremental` trains on a stream without an end.
         """
         body = build(
             DeploymentCreate,
@@ -67,12 +73,14 @@ class AsyncDeployments:
             test_rate=test_rate,
             seed=seed,
             split=split,
+            bad_records=build(BadRecords.model_validate, bad_records),
             confusion_matrix=confusion_matrix,
             report=report,
             folds=folds,
             deadline_seconds=deadline_seconds,
             max_attempts=max_attempts,
             checkpoint_seconds=checkpoint_seconds,
+            exports=cast("list[ExportFormat]", list(exports)),
             incremental=None
             if incremental is None
             else build(IncrementalOptions.model_validate, incremental),
