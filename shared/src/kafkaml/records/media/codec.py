@@ -1,7 +1,7 @@
 """Reads and writes the formats IMAGE and AUDIO."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -23,16 +23,22 @@ class MediaCodec:
     `prepare` starts it beforehand. The process ends with this object.
     """
 
-    def __init__(self, described: ImageFormat | AudioFormat) -> None:
+    def __init__(
+        self,
+        described: ImageFormat | AudioFormat,
+        *,
+        start: Callable[[ImageFormat | AudioFormat], Decoder] = Decoder,
+    ) -> None:
         self.shape = described.shape
         self._described = described
+        self._start = start
         self._dtype = np.dtype(described.dtype)
         self._decoder: Decoder | None = None
 
     def prepare(self) -> Decoder:
         """Start the decoder's process unless it runs, and do not wait for it."""
         if self._decoder is None:
-            self._decoder = Decoder(self._described)
+            self._decoder = self._start(self._described)
         return self._decoder
 
     def decode(self, values: Sequence[bytes | None]) -> Decoded:

@@ -32,11 +32,23 @@ MAX_LINE_BYTES = 65_536
 class Decoder:
     """A running worker. It ends with this object, or when `close` is called."""
 
-    def __init__(self, described: ImageFormat | AudioFormat) -> None:
+    def __init__(
+        self,
+        described: ImageFormat | AudioFormat,
+        *,
+        computing_seconds: float = CPU_SECONDS,
+        python: str = sys.executable,
+    ) -> None:
+        """Start the worker; a record that takes more time to compute is given up."""
         self._dtype = np.dtype(described.dtype)
         self._shape = described.shape
+        self._computing_seconds = computing_seconds
         self._inputs, self._results = _shared_file(), _shared_file()
-        self._process = _start(described, self._inputs, self._results)
+        fields = orjson.dumps(asdict(described)).decode()
+        self._process = _start(
+            [python, fields, str(self._inputs), str(self._results), str(computing_seconds)],
+            files=(self._inputs, self._results),
+        )
         self.close = weakref.finalize(
             self, _end, self._process, (self._inputs, self._results)
         )
@@ -80,8 +92,16 @@ class Decoder:
             how = self._run(rest, done, alone=True)
             if how is not None:
                 killer = next(row for row in rest if row not in done)
-                done[killer] = _fatal_reason(how)
+                done[killer] = self._fatal_reason(how)
         return [done[row] for row in range(records)]
+
+    def _fatal_reason(self, how: str) -> str:
+        if how in {signal.SIGALRM.name, signal.SIGPROF.name}:
+            return (
+                f"is not decoded after {self._computing_seconds:g} seconds of computing, "
+                "so it is damaged"
+            )
+        return f"ends its decoder ({how}), so it is damaged or takes too much memory"
 
     def _run(
         self, rows: tuple[int, ...], done: dict[int, str | None], *, alone: bool
@@ -139,20 +159,18 @@ class Decoder:
         self._received += content
 
 
-def _start(
-    described: ImageFormat | AudioFormat, inputs: int, results: int
-) -> subprocess.Popen[bytes]:
-    fields = orjson.dumps(asdict(described)).decode()
+def _start(arguments: Sequence[str], *, files: tuple[int, int]) -> subprocess.Popen[bytes]:
+    python, *rest = arguments
     return subprocess.Popen(  # noqa: S603  # no shell, our own arguments
         [
-            *(sys.executable, "-I", "-W", "ignore::DeprecationWarning"),
-            *("-m", "kafkaml.records.media.worker", fields, str(inputs), str(results)),
+            *(python, "-I", "-W", "ignore::DeprecationWarning"),
+            *("-m", "kafkaml.records.media.worker", *rest),
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         bufsize=0,
         env=_environment(),
-        pass_fds=[inputs, results],
+        pass_fds=files,
         start_new_session=True,
     )
 
@@ -193,12 +211,6 @@ def _read(file: int, table: Array) -> None:
         if not count:
             raise CodecUnavailableError("the decoder's process lost its results")
         place += count
-
-
-def _fatal_reason(how: str) -> str:
-    if how in {signal.SIGALRM.name, signal.SIGPROF.name}:
-        return f"is not decoded after {CPU_SECONDS} seconds of computing, so it is damaged"
-    return f"ends its decoder ({how}), so it is damaged or takes too much memory"
 
 
 def _end(process: subprocess.Popen[bytes], files: tuple[int, ...]) -> None:

@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
@@ -20,7 +21,6 @@ from kafkaml.formats.audio import AudioFormat
 from kafkaml.formats.image import ImageFormat
 from kafkaml.records.media.exceptions import UnusableError
 from kafkaml.records.media.messages import (
-    CPU_SECONDS,
     MAX_REASON,
     RECORD_SECONDS,
     Batch,
@@ -34,7 +34,10 @@ MEMORY_BYTES = 6 * 2**30
 
 
 def main() -> None:
-    """Serve the format that the first argument describes; the others name two files."""
+    """Serve the format that the first argument describes.
+
+    The others are the two files and the seconds that a record may take to compute.
+    """
     reports = os.dup(1)
     os.dup2(2, 1)  # what libraries print goes to the log
     described = _described(sys.argv[1])
@@ -44,20 +47,43 @@ def main() -> None:
         _send(reports, unable=f"{type(e).__name__}: {e}"[:MAX_REASON])
         return
     _send(reports, ready=True)
-    worker = Worker(described, decode, reports, int(sys.argv[2]), int(sys.argv[3]))
+    inputs, results = map(int, sys.argv[2:4])
+    worker = Worker(
+        Decoding(described, decode, float(sys.argv[4])), reports, inputs, results
+    )
     while (code := _in_fork(worker.serve)) != 0:
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         _send(reports, lost=how)
 
 
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """What records are, how one is decoded, and how long that may take."""
+
+    described: ImageFormat | AudioFormat
+    decode: Decode
+    computing_seconds: float
+
+    def limit(self) -> None:
+        """Let this process be ended after so much time, unless this is called again.
+
+        TensorFlow I/O's reader of FLAC computes for ever on some files that are cut short.
+        """
+        signal.setitimer(signal.ITIMER_PROF, self.computing_seconds)
+        signal.setitimer(signal.ITIMER_REAL, RECORD_SECONDS)
+
+    @staticmethod
+    def unlimit() -> None:
+        """Let it run on."""
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
 class Worker:
     """Decodes batches, a thread for each core."""
 
-    def __init__(
-        self, described: Any, decode: Decode, reports: int, inputs: int, results: int
-    ) -> None:
-        self._described = described
-        self._decode = decode
+    def __init__(self, decoding: Decoding, reports: int, inputs: int, results: int) -> None:
+        self._decoding = decoding
         self._reports = reports
         self._inputs = inputs
         self._results = results
@@ -72,31 +98,23 @@ class Worker:
     def _do(self, batch: Batch) -> None:
         _send(self._reports, begun=batch.number)
         threads = 1 if batch.alone else len(os.sched_getaffinity(0))
-        _limit()
+        self._decoding.limit()
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(self._one, repeat(batch.number), batch.rows))
-        _limit(0, 0)
+        self._decoding.unlimit()
 
     def _one(self, number: int, row: int) -> None:
         reason = None
         try:
-            array = self._decode(self._described, unpack(self._inputs, row))
+            content = unpack(self._inputs, row)
+            array = self._decoding.decode(self._decoding.described, content)
             os.pwrite(self._results, array, row * array.nbytes)
         except UnusableError as e:
             reason = str(e)[:MAX_REASON]
         except Exception as e:  # noqa: BLE001  # whatever a library raises, it is the record
             reason = f"cannot be decoded: {type(e).__name__}: {e}"[:MAX_REASON]
-        _limit()
+        self._decoding.limit()
         _send(self._reports, batch=number, row=row, reason=reason)
-
-
-def _limit(computing: float = CPU_SECONDS, waiting: float = RECORD_SECONDS) -> None:
-    """Let the process be ended after so many seconds, unless this is called again.
-
-    TensorFlow I/O's reader of FLAC computes for ever on some files that are cut short.
-    """
-    signal.setitimer(signal.ITIMER_PROF, computing)
-    signal.setitimer(signal.ITIMER_REAL, waiting)
 
 
 def _described(text: str) -> ImageFormat | AudioFormat:
