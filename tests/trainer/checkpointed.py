@@ -99,7 +99,7 @@ def train(
 
 def assert_same(one: Run, other: Run) -> None:
     """Assert that two runs gave the same, bit by bit."""
-    from trainer.fit_state import optimizer_variables_of, values_of, weights_of
+    from trainer.checkpoints.fit_state import optimizer_variables_of, values_of, weights_of
 
     ours, theirs = (
         values_of([*weights_of(each.model), *optimizer_variables_of(each.model)])

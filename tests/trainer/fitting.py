@@ -47,7 +47,7 @@ class Fit:
         **parameters: Any,
     ) -> None:
         from trainer.batches import BatchSource, steps_of
-        from trainer.checkpointing import Checkpointer
+        from trainer.checkpoints.checkpointer import Checkpointer
         from trainer.fit_options import prepare_model
         from trainer.fitting import Fitter
         from trainer.model_source import build_model

@@ -11,7 +11,7 @@ import pytest
 from kafkaml.exceptions import ApiUnavailableError
 from kafkaml.schemas.trainings import Artifact
 from tests.trainer.orders import training_order
-from trainer.checkpoint_transfer import CheckpointSender, UntrustedFile, fetch_checkpoint
+from trainer.checkpoints.transfer import CheckpointSender, UntrustedFile, fetch_checkpoint
 from trainer.exceptions import AttemptOverError, PlatformError
 from trainer.messages import CHECKPOINT_FILE, RESUME_FILE, CheckpointWritten
 from trainer.report import Reporter

@@ -9,7 +9,7 @@ import pytest
 
 from tests.trainer.checkpointed import Run, assert_same, train
 from tests.trainer.orders import CLASSIFIER
-from trainer.checkpoint import Checkpoint
+from trainer.checkpoints.checkpoint import Checkpoint
 from trainer.exceptions import CheckpointError
 from trainer.messages import CheckpointWritten
 

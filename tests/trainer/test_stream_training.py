@@ -142,7 +142,7 @@ def test_earlier_records_that_are_kept_prevent_forgetting(folder: Path) -> None:
     whole = rows(99)
 
     def remembered(replay_records: int) -> float:
-        from trainer.fit_state import assign, values_of
+        from trainer.checkpoints.fit_state import assign, values_of
 
         model, seen = network(), []
         updates = Updates(folder, phases)

@@ -7,7 +7,7 @@ import numpy as np
 from kafkaml.schemas.deployments import TrainingParameters
 from kafkaml.schemas.results import CrossValidation, FoldMetric
 from trainer.batches import BatchSource, steps_of
-from trainer.checkpointing import Checkpointer
+from trainer.checkpoints.checkpointer import Checkpointer
 from trainer.dataset import Dataset
 from trainer.evaluation import evaluate
 from trainer.fit_options import optimizer_of, set_learning_rate

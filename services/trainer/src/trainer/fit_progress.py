@@ -10,7 +10,7 @@ import numpy as np
 
 from kafkaml.schemas.attempts import EpochReport
 from kafkaml.schemas.fit import VALIDATION_PREFIX, FitOptions
-from trainer.checkpoint import Position
+from trainer.checkpoints.checkpoint import Position
 from trainer.exceptions import DivergedError, ModelCodeError
 from trainer.fit_options import learning_rate_of
 from trainer.messages import EpochDone, FitProgressed, Message, Metrics

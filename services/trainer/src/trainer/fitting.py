@@ -7,8 +7,8 @@ from kafkaml.schemas.deployments import TrainingParameters
 from kafkaml.schemas.fit import ClassWeights, FitOptions
 from kafkaml.schemas.results import FitSummary
 from trainer.batches import BatchSource, EpochOrder, steps_of
-from trainer.checkpoint_keeper import CheckpointKeeper
-from trainer.checkpointing import Checkpointer
+from trainer.checkpoints.checkpointer import Checkpointer
+from trainer.checkpoints.keeper import CheckpointKeeper
 from trainer.evaluation import evaluate
 from trainer.exceptions import DivergedError
 from trainer.fit_options import best_epoch_of, keras_callbacks, learning_rate_of

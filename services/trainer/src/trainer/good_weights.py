@@ -9,10 +9,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from trainer.checkpoint import Arrays
-from trainer.checkpointing import log
+from trainer.checkpoints.checkpoint import Arrays
+from trainer.checkpoints.checkpointer import log
+from trainer.checkpoints.fit_state import assign, values_of
 from trainer.exceptions import DivergedError
-from trainer.fit_state import assign, values_of
 from trainer.messages import MODEL_FILE
 from trainer.model_file import save_model
 

@@ -9,7 +9,7 @@ from typing import Self
 import structlog
 
 from kafkaml.schemas.incremental import ImprovementReport
-from trainer.checkpoint_transfer import UntrustedFile
+from trainer.checkpoints.transfer import UntrustedFile
 from trainer.exceptions import AttemptOverError
 from trainer.messages import IMPROVED_FILE
 from trainer.report import Reporter

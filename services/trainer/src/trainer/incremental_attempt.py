@@ -23,13 +23,13 @@ from kafkaml.schemas.incremental import (
 from kafkaml.schemas.states import FailureReason
 from kafkaml.schemas.trainings import SplitCounts, Timings, TrainingProgress
 from trainer.background_reporter import BackgroundReporter
-from trainer.checkpoint_transfer import CheckpointSender, fetch_checkpoint
+from trainer.checkpoints.fit_identity import stream_identity
+from trainer.checkpoints.transfer import CheckpointSender, fetch_checkpoint
 from trainer.config import TrainerSettings
 from trainer.dataset import Dataset
 from trainer.deadline import Deadline
 from trainer.exceptions import DeadlineError, ModelCodeError, StreamError
 from trainer.finish_watch import FinishWatch
-from trainer.fit_identity import stream_identity
 from trainer.improvement_sender import ImprovementSender
 from trainer.messages import (
     DATA_DIRECTORY,

@@ -8,11 +8,11 @@ import keras
 
 from kafkaml.schemas.fit import VALIDATION_PREFIX
 from kafkaml.schemas.incremental import IncrementalOptions
-from trainer.checkpoint import Arrays
+from trainer.checkpoints.checkpoint import Arrays
+from trainer.checkpoints.fit_state import assign, values_of
 from trainer.compiled_steps import CompiledSteps
 from trainer.exceptions import ModelCodeError
 from trainer.fit_progress import Send
-from trainer.fit_state import assign, values_of
 from trainer.messages import IMPROVED_FILE, Improved, Metrics
 from trainer.model_file import save_model
 from trainer.reservoir import Rows

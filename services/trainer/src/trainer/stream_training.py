@@ -12,16 +12,14 @@ from kafkaml.schemas.fit import VALIDATION_PREFIX
 from kafkaml.schemas.results import FitSummary
 from kafkaml.schemas.trainings import TrainingProgress
 from trainer.batches import BatchSource
-from trainer.checkpoint import Checkpoint, CheckpointHeader, Position, StreamPosition
-from trainer.checkpoint_keeper import restore_model
-from trainer.checkpointing import Checkpointer, groups_of, log
-from trainer.compiled_steps import CompiledSteps
-from trainer.dataset import Dataset
-from trainer.evaluation import Assessment, assess
-from trainer.exceptions import CheckpointError, DivergedError, ModelCodeError
-from trainer.fit_options import learning_rate_of, prepare_model
-from trainer.fit_progress import Send
-from trainer.fit_state import (
+from trainer.checkpoints.checkpoint import (
+    Checkpoint,
+    CheckpointHeader,
+    Position,
+    StreamPosition,
+)
+from trainer.checkpoints.checkpointer import Checkpointer, groups_of, log
+from trainer.checkpoints.fit_state import (
     assign,
     build_optimizers,
     check_fits,
@@ -29,6 +27,13 @@ from trainer.fit_state import (
     values_of,
     weights_of,
 )
+from trainer.checkpoints.keeper import restore_model
+from trainer.compiled_steps import CompiledSteps
+from trainer.dataset import Dataset
+from trainer.evaluation import Assessment, assess
+from trainer.exceptions import CheckpointError, DivergedError, ModelCodeError
+from trainer.fit_options import learning_rate_of, prepare_model
+from trainer.fit_progress import Send
 from trainer.fitting import class_weight_of
 from trainer.messages import (
     DATA_DIRECTORY,

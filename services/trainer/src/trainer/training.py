@@ -6,7 +6,7 @@ from typing import Any
 
 from kafkaml.schemas.deployments import TrainingParameters
 from trainer.batches import BatchSource, steps_of
-from trainer.checkpointing import Checkpointer
+from trainer.checkpoints.checkpointer import Checkpointer
 from trainer.cross_validation import CrossValidator
 from trainer.dataset import Dataset
 from trainer.evaluation import assess, evaluate

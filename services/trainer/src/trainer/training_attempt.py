@@ -11,12 +11,12 @@ from kafkaml.schemas.fit import ClassWeights
 from kafkaml.schemas.trainings import Timings, TrainingProgress
 from trainer.announcement import AnnouncementReader
 from trainer.background_reporter import BackgroundReporter
-from trainer.checkpoint_transfer import CheckpointSender, fetch_checkpoint
+from trainer.checkpoints.fit_identity import fit_identity
+from trainer.checkpoints.transfer import CheckpointSender, fetch_checkpoint
 from trainer.config import TrainerSettings
 from trainer.dataset import Dataset
 from trainer.deadline import Deadline
 from trainer.exceptions import DivergedError
-from trainer.fit_identity import fit_identity
 from trainer.incremental_attempt import IncrementalAttempt, is_incremental
 from trainer.messages import DATA_DIRECTORY, Built, Checkpointing, Train, Trained
 from trainer.model_process import ModelProcess

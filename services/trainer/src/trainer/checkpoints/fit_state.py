@@ -8,7 +8,7 @@ import numpy as np
 from keras.src.backend.common.global_state import get_global_attribute
 from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_generator
 
-from trainer.checkpoint import Arrays
+from trainer.checkpoints.checkpoint import Arrays
 from trainer.exceptions import CheckpointError
 
 # What the callbacks of Keras remember from epoch to epoch.

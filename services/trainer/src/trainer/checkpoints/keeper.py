@@ -4,11 +4,9 @@ from typing import Any
 
 import keras
 
-from trainer.checkpoint import Checkpoint, CheckpointHeader, Position
-from trainer.checkpointing import Checkpointer, log
-from trainer.exceptions import CheckpointError
-from trainer.fit_progress import FitProgress
-from trainer.fit_state import (
+from trainer.checkpoints.checkpoint import Checkpoint, CheckpointHeader, Position
+from trainer.checkpoints.checkpointer import Checkpointer, log
+from trainer.checkpoints.fit_state import (
     Callbacks,
     Variables,
     assign,
@@ -21,6 +19,8 @@ from trainer.fit_state import (
     restore_seed_generator,
     weights_of,
 )
+from trainer.exceptions import CheckpointError
+from trainer.fit_progress import FitProgress
 from trainer.pace import Extent
 
 

@@ -9,10 +9,14 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from trainer.checkpoint import Arrays, Checkpoint, CheckpointHeader, Groups, Position
-from trainer.exceptions import CheckpointError
-from trainer.fit_progress import FitProgress, Send
-from trainer.fit_state import (
+from trainer.checkpoints.checkpoint import (
+    Arrays,
+    Checkpoint,
+    CheckpointHeader,
+    Groups,
+    Position,
+)
+from trainer.checkpoints.fit_state import (
     Callbacks,
     best_weights_of,
     memory_of,
@@ -22,6 +26,8 @@ from trainer.fit_state import (
     values_of,
     weights_of,
 )
+from trainer.exceptions import CheckpointError
+from trainer.fit_progress import FitProgress, Send
 from trainer.messages import (
     CHECKPOINT_FILE,
     RESUME_FILE,
