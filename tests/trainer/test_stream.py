@@ -6,7 +6,15 @@ from threading import Timer
 import numpy as np
 import pytest
 from confluent_kafka import KafkaException, Producer
-from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    ResourceType,
+)
 
 from kafkaml.control import TopicRange
 from kafkaml.schemas.states import FailureReason
@@ -25,6 +33,9 @@ from trainer.stream import RangeReader, RecordBatch
 from trainer.topic_identity import TopicIdentities
 
 TopicName = Callable[[str], str]
+
+CLEANER_SECONDS = 60
+SET = AlterConfigOpType.SET
 
 
 @pytest.fixture
@@ -241,6 +252,59 @@ def test_a_topic_that_is_deleted_while_it_is_read_is_gone(
         with pytest.raises(StreamError) as caught:
             list(batches)
     assert caught.value.reason is FailureReason.DATA_GONE
+
+
+def test_records_that_retention_deletes_while_they_are_read_are_expired(
+    kafka_bootstrap: str, topic: str
+) -> None:
+    # More than the reader fetches ahead, or it would have what is deleted.
+    wanted = produce(kafka_bootstrap, topic, [(b"\0", bytes(200_000))] * 400)
+    with RangeReader(
+        kafka={"bootstrap.servers": kafka_bootstrap, "fetch.message.max.bytes": 10**6},
+        patience_seconds=1,
+        deadline=Deadline.after(60),
+    ) as reader:
+        batches = reader.read(wanted)
+        first = next(batches)
+        delete_before(kafka_bootstrap, topic, 390)
+        with pytest.raises(StreamError) as caught:
+            list(batches)
+    assert len(first.values) < 390
+    assert caught.value.reason is FailureReason.DATA_EXPIRED
+    assert f"{topic}:0:0:390" in caught.value.message
+
+
+def test_gaps_of_compaction_are_read_over(
+    kafka_bootstrap: str, topic_name: TopicName
+) -> None:
+    topic = topic_name("compacted")
+    make_compacted(kafka_bootstrap, topic)
+    # Two keys: all but the last record of each go, once their segment is closed.
+    records = [(b"01"[at % 2 :][:1], value) for at, (_, value) in enumerate(numbered(100))]
+    wanted = produce(kafka_bootstrap, topic, records)
+    deadline = Deadline.after(CLEANER_SECONDS)
+    while len(found := read(kafka_bootstrap, wanted)) == len(records):
+        assert not deadline.passed, "the log was not compacted"
+        time.sleep(0.5)
+        # A record of another key closes the segment; it is behind the range.
+        produce(kafka_bootstrap, topic, [(b"other", b"")])
+    assert found[-2:] == [98, 99]
+    assert found == sorted(found)
+
+
+def make_compacted(bootstrap: str, topic: str) -> None:
+    """Make a topic that the broker compacts as soon as it can."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    often = ConfigEntry("log.cleaner.backoff.ms", "500", incremental_operation=SET)
+    [number] = admin.list_topics(timeout=20).brokers
+    broker = ConfigResource(ResourceType.BROKER, str(number), incremental_configs=[often])
+    admin.incremental_alter_configs([broker])[broker].result(20)
+    config = {
+        "cleanup.policy": "compact",
+        "segment.ms": "100",
+        "min.cleanable.dirty.ratio": "0.0001",
+    }
+    admin.create_topics([NewTopic(topic, 1, 1, config=config)])[topic].result(20)
 
 
 def test_the_time_of_a_record_is_told_if_it_is_the_brokers(
