@@ -90,10 +90,10 @@ def make_models(folder: Path) -> None:
     import keras
 
     from kafkaml.descriptions import TensorSignature
-    from trainer.export_sample import Answers
-    from trainer.exportable import Exportable
-    from trainer.graph_exports import export_saved_model
-    from trainer.litert_export import export_litert
+    from trainer.exports.exportable import Exportable
+    from trainer.exports.graphs import export_saved_model
+    from trainer.exports.litert import export_litert
+    from trainer.exports.sample import Answers
 
     keras.utils.set_random_seed(1)
     os.chdir(folder)

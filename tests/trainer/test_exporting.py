@@ -32,7 +32,7 @@ def export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExportAll:
     monkeypatch.chdir(tmp_path)
 
     def run(model: Any, *formats: ExportFormat, records: Any = RECORDS) -> Errors:
-        from trainer.exporting import export_model
+        from trainer.exports.process import export_model
 
         model.save("model.keras")
         count = len(records)

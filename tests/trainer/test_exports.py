@@ -17,9 +17,9 @@ from trainer.config import TrainerSettings
 from trainer.dataset import Dataset
 from trainer.deadline import Deadline
 from trainer.exceptions import ExportError
-from trainer.export_sample import TOLERANCE, Answers, sample_of
-from trainer.exports import ExportedFile, Exporter
-from trainer.litert_sizes import MAX_WEIGHT_BYTES, batch_sizes_of
+from trainer.exports.exporter import ExportedFile, Exporter
+from trainer.exports.litert_sizes import MAX_WEIGHT_BYTES, batch_sizes_of
+from trainer.exports.sample import TOLERANCE, Answers, sample_of
 from trainer.messages import Export, Exported, Message, Ready, export_file
 from trainer.outcome import upload_export
 from trainer.report import Reporter

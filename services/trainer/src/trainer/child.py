@@ -104,7 +104,7 @@ def serve(channel: Channel) -> None:
 
 def _export(order: Export, channel: Channel) -> None:
     limit_process(memory_bytes=order.memory_bytes)
-    from trainer.exporting import export_model
+    from trainer.exports.process import export_model
 
     channel.send(Ready())
     export_model(order, send=channel.send)

@@ -28,7 +28,7 @@ from trainer.exceptions import (
     ModelCodeError,
     PlatformError,
 )
-from trainer.exports import ExportedFile
+from trainer.exports.exporter import ExportedFile
 from trainer.messages import MODEL_FILE, Trained
 from trainer.model_members import add_members
 from trainer.preparation import Prepared

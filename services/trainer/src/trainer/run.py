@@ -22,7 +22,7 @@ from kafkaml.schemas.states import ExitCode
 from kafkaml.schemas.workloads import WorkloadKind
 from trainer.config import TrainerSettings
 from trainer.exceptions import FailedError, PlatformError, TrainerError
-from trainer.exports import ExportedFile, Exporter
+from trainer.exports.exporter import ExportedFile, Exporter
 from trainer.messages import DATA_DIRECTORY, Build, Export
 from trainer.model_check import check_model
 from trainer.model_process import ModelProcess

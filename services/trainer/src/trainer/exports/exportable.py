@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from kafkaml.descriptions import TensorSignature
 from trainer.exceptions import ExportError
-from trainer.export_sample import Answers, Array, sample_of
+from trainer.exports.sample import Answers, Array, sample_of
 
 RECORDS_AT_ONCE = 64
 

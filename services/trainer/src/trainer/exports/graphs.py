@@ -7,7 +7,7 @@ from zipfile import ZIP_STORED, ZipFile
 import tensorflow as tf
 
 from trainer.exceptions import ExportError
-from trainer.exportable import Exportable, answers_of
+from trainer.exports.exportable import Exportable, answers_of
 
 SAVED_MODEL_FOLDER = Path("saved_model")
 

@@ -19,9 +19,9 @@ from tensorflow.python.framework.convert_to_constants import (
 
 from kafkaml.descriptions import TensorSignature
 from trainer.exceptions import ExportError
-from trainer.export_sample import Array
-from trainer.exportable import Exportable, single
-from trainer.litert_sizes import batch_sizes_of
+from trainer.exports.exportable import Exportable, single
+from trainer.exports.litert_sizes import batch_sizes_of
+from trainer.exports.sample import Array
 
 MANIFEST = "manifest.json"
 

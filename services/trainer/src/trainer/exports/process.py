@@ -13,9 +13,9 @@ from time import monotonic
 
 from kafkaml.schemas.trainings import ArtifactFormat
 from trainer.exceptions import ExportError
-from trainer.exportable import Exportable, first_line
-from trainer.graph_exports import export_onnx, export_saved_model
-from trainer.litert_export import export_litert
+from trainer.exports.exportable import Exportable, first_line
+from trainer.exports.graphs import export_onnx, export_saved_model
+from trainer.exports.litert import export_litert
 from trainer.messages import MAX_MESSAGE_LENGTH, Export, Exported, Message, export_file
 
 _EXPORTS: dict[ArtifactFormat, Callable[[Exportable, Path], None]] = {
