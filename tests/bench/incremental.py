@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from kafkaml.schemas.deployments import TrainingParameters
 from kafkaml.schemas.incremental import IncrementalOptions
+from trainer.incremental.training import StreamTraining
 from trainer.messages import (
     DATA_DIRECTORY,
     Command,
@@ -33,7 +34,6 @@ from trainer.messages import (
     UpdateDone,
     update_files,
 )
-from trainer.stream_training import StreamTraining
 
 RECORDS = 256
 BATCH_SIZE = 128

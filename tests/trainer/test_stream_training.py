@@ -97,7 +97,7 @@ def train(
     checkpointing: Checkpointing | None = None,
     **options: Any,
 ) -> StreamTrained:
-    from trainer.stream_training import StreamTraining
+    from trainer.incremental.training import StreamTraining
 
     wanted = {"epoch_updates": 4, "publish_seconds": 0, "validation_records": 64} | options
     order = TrainStream(

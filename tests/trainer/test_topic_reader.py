@@ -23,10 +23,10 @@ from tests.trainer.streams import (
     produce,
 )
 from trainer.exceptions import StreamError
+from trainer.incremental.topic_reader import TopicReader
+from trainer.incremental.updates import UpdateCollector, ranges_text
 from trainer.records import Records
 from trainer.stream import RecordBatch
-from trainer.topic_reader import TopicReader
-from trainer.updates import UpdateCollector, ranges_text
 
 PATIENCE_SECONDS = 30.0
 

@@ -74,9 +74,9 @@ def serve(channel: Channel) -> None:
     limit_process(memory_bytes=build.memory_bytes)
 
     from trainer.failures import failure_of
+    from trainer.incremental.training import StreamTraining
     from trainer.model_inspection import inspect_model
     from trainer.model_source import build_model
-    from trainer.stream_training import StreamTraining
     from trainer.training import train_model
 
     channel.send(Ready())

@@ -17,7 +17,7 @@ from trainer.config import TrainerSettings
 from trainer.dataset import Dataset
 from trainer.deadline import Deadline
 from trainer.exceptions import DivergedError
-from trainer.incremental_attempt import IncrementalAttempt, is_incremental
+from trainer.incremental.attempt import IncrementalAttempt, is_incremental
 from trainer.messages import DATA_DIRECTORY, Built, Checkpointing, Train, Trained
 from trainer.model_process import ModelProcess
 from trainer.outcome import Outcome, outcome_of

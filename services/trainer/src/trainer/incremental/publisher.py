@@ -10,12 +10,12 @@ from kafkaml.schemas.fit import VALIDATION_PREFIX
 from kafkaml.schemas.incremental import IncrementalOptions
 from trainer.checkpoints.checkpoint import Arrays
 from trainer.checkpoints.fit_state import assign, values_of
-from trainer.compiled_steps import CompiledSteps
 from trainer.exceptions import ModelCodeError
 from trainer.fit_progress import Send
+from trainer.incremental.compiled_steps import CompiledSteps
+from trainer.incremental.reservoir import Rows
 from trainer.messages import IMPROVED_FILE, Improved, Metrics
 from trainer.model_file import save_model
-from trainer.reservoir import Rows
 
 
 class Publisher:

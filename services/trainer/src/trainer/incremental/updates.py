@@ -14,9 +14,9 @@ from kafkaml.schemas.deployments import BadRecords
 from kafkaml.schemas.results import SkippedRecords
 from trainer.array_file import disk_errors
 from trainer.bad_records import BadRecordLog
+from trainer.incremental.reservoir import Rows
 from trainer.messages import update_files
 from trainer.records import Records
-from trainer.reservoir import Rows
 from trainer.stream import RecordBatch
 
 # A rate says nothing about fewer records.

@@ -29,8 +29,11 @@ from trainer.config import TrainerSettings
 from trainer.dataset import Dataset
 from trainer.deadline import Deadline
 from trainer.exceptions import DeadlineError, ModelCodeError, StreamError
-from trainer.finish_watch import FinishWatch
-from trainer.improvement_sender import ImprovementSender
+from trainer.incremental.finish_watch import FinishWatch
+from trainer.incremental.improvement_sender import ImprovementSender
+from trainer.incremental.reservoir import Reservoir
+from trainer.incremental.topic_reader import TopicReader
+from trainer.incremental.updates import RecordUpdate, UpdateCollector, ranges_text
 from trainer.messages import (
     DATA_DIRECTORY,
     Built,
@@ -52,12 +55,9 @@ from trainer.outcome import Outcome, outcome_of
 from trainer.preparation import Announcement, Prepared
 from trainer.records import Records
 from trainer.report import Reporter
-from trainer.reservoir import Reservoir
 from trainer.split import Split
 from trainer.stopwatch import Stopwatch
 from trainer.suitability import check_suitability
-from trainer.topic_reader import TopicReader
-from trainer.updates import RecordUpdate, UpdateCollector, ranges_text
 
 DEFAULT_VALIDATION_RATE = 0.1
 POLL_SECONDS = 0.1

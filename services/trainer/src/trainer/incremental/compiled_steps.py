@@ -13,8 +13,8 @@ from keras.src.trainers.data_adapters.data_adapter_utils import (
 from numpy.typing import NDArray
 
 from trainer.fit_progress import finite_metrics
+from trainer.incremental.reservoir import Rows
 from trainer.messages import Metrics
-from trainer.reservoir import Rows
 
 MEASURED_AT_ONCE = 256
 

@@ -28,13 +28,15 @@ from trainer.checkpoints.fit_state import (
     weights_of,
 )
 from trainer.checkpoints.keeper import restore_model
-from trainer.compiled_steps import CompiledSteps
 from trainer.dataset import Dataset
 from trainer.evaluation import Assessment, assess
 from trainer.exceptions import CheckpointError, DivergedError, ModelCodeError
 from trainer.fit_options import learning_rate_of, prepare_model
 from trainer.fit_progress import Send
 from trainer.fitting import class_weight_of
+from trainer.incremental.compiled_steps import CompiledSteps
+from trainer.incremental.publisher import Publisher
+from trainer.incremental.reservoir import RecentRecords, Reservoir, Rows
 from trainer.messages import (
     DATA_DIRECTORY,
     MODEL_FILE,
@@ -52,8 +54,6 @@ from trainer.messages import (
 )
 from trainer.model_file import save_model, versions
 from trainer.pace import REPORT_EVERY
-from trainer.publisher import Publisher
-from trainer.reservoir import RecentRecords, Reservoir, Rows
 from trainer.split import Split
 
 MAX_REPORTS = 1000  # epochs of an attempt before that are told again

@@ -1,0 +1,1 @@
+"""Training on streams without an end."""
