@@ -56,7 +56,7 @@ def train(
     **parameters: Any,
 ) -> Run:
     """Train in a folder; each checkpoint is taken away as the trainer does."""
-    from trainer.model_source import build_model
+    from trainer.models.source import build_model
     from trainer.training import train_model
 
     wanted = TrainingParameters.model_validate(

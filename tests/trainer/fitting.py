@@ -50,7 +50,7 @@ class Fit:
         from trainer.checkpoints.checkpointer import Checkpointer
         from trainer.fit_options import prepare_model
         from trainer.fitting import Fitter
-        from trainer.model_source import build_model
+        from trainer.models.source import build_model
 
         wanted = TrainingParameters.model_validate(
             {"batch_size": 16, "epochs": 3, **parameters}

@@ -25,7 +25,7 @@ def _aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_weights_are_bitwise_those_of_keras_on_the_same_arrays(dataset: Dataset) -> None:
-    from trainer.model_source import build_model
+    from trainer.models.source import build_model
 
     part = dataset.parts.training
     ours = Fit(dataset, fit={"shuffle": False}).model
@@ -120,7 +120,7 @@ model.compile("sgd", loss)
 
 
 def test_code_that_fails_in_the_training_is_told_with_its_line(dataset: Dataset) -> None:
-    from trainer.failures import failure_of
+    from trainer.models.failures import failure_of
 
     with pytest.raises(RuntimeError) as caught:
         Fit(dataset, LOSS_THAT_FAILS)

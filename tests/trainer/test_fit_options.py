@@ -144,7 +144,7 @@ def test_a_schedule_of_the_source_cannot_be_set_to_a_number(
 
 @pytest.mark.parametrize("name", ["clipnorm", "global_clipnorm", "clipvalue"])
 def test_clipped_gradients_move_weights_by_little(dataset: Dataset, name: str) -> None:
-    from trainer.model_source import build_model
+    from trainer.models.source import build_model
 
     fit = Fit(dataset, SGD, epochs=1, fit={name: 1e-3})
     for before, after in zip(

@@ -22,8 +22,8 @@ def _quiet_and_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def failure_of_source(source: str) -> Failed:
-    from trainer.failures import failure_of
-    from trainer.model_source import build_model
+    from trainer.models.failures import failure_of
+    from trainer.models.source import build_model
 
     try:
         build_model(source, seed=0)
@@ -65,8 +65,8 @@ def test_a_source_that_needs_too_much_memory_says_so() -> None:
 
 
 def test_a_good_model_is_described() -> None:
-    from trainer.model_inspection import inspect_model
-    from trainer.model_source import build_model
+    from trainer.models.inspection import inspect_model
+    from trainer.models.source import build_model
 
     built = inspect_model(build_model(EXAMPLE_SOURCE, seed=0), try_saving=True)
     assert built.labels == "classes"
@@ -102,8 +102,8 @@ def test_a_good_model_is_described() -> None:
 def test_loss_metrics_and_labels_are_told(
     compiled: str, loss: str | None, metrics: list[str], labels: str
 ) -> None:
-    from trainer.model_inspection import inspect_model
-    from trainer.model_source import build_model
+    from trainer.models.inspection import inspect_model
+    from trainer.models.source import build_model
 
     model = build_model(f"{BUILT}model.compile({compiled})", seed=0)
     built = inspect_model(model, try_saving=False)
@@ -148,8 +148,8 @@ model.compile("sgd", "mse")
 def test_a_model_that_only_its_source_can_load_is_warned_about(source: str) -> None:
     import keras
 
-    from trainer.model_inspection import inspect_model
-    from trainer.model_source import build_model
+    from trainer.models.inspection import inspect_model
+    from trainer.models.source import build_model
 
     model = build_model(source, seed=0)
     before = dict(keras.saving.get_custom_objects())
@@ -163,7 +163,7 @@ def test_a_model_that_only_its_source_can_load_is_warned_about(source: str) -> N
 def test_the_same_seed_gives_the_same_weights() -> None:
     import numpy as np
 
-    from trainer.model_source import build_model
+    from trainer.models.source import build_model
 
     one, same, other = (build_model(EXAMPLE_SOURCE, seed=seed) for seed in (1, 1, 2))
     for ours, theirs in zip(one.get_weights(), same.get_weights(), strict=True):

@@ -12,7 +12,7 @@ from kafkaml.exceptions import FormatError
 from kafkaml.profiles import HISTOGRAM_BINS, PROFILE_MEMBER, read_profile
 from trainer.columns import profile_columns
 from trainer.dataset import Dataset
-from trainer.model_members import add_members
+from trainer.models.members import add_members
 from trainer.profile import profile_of
 from trainer.split import Split
 

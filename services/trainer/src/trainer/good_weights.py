@@ -14,7 +14,7 @@ from trainer.checkpoints.checkpointer import log
 from trainer.checkpoints.fit_state import assign, values_of
 from trainer.exceptions import DivergedError
 from trainer.messages import MODEL_FILE
-from trainer.model_file import save_model
+from trainer.models.file import save_model
 
 # A copy takes at most this share of a fit; within an epoch there is one in a second.
 COST_SHARE = 0.01

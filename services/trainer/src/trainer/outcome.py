@@ -30,7 +30,7 @@ from trainer.exceptions import (
 )
 from trainer.exports.exporter import ExportedFile
 from trainer.messages import MODEL_FILE, Trained
-from trainer.model_members import add_members
+from trainer.models.members import add_members
 from trainer.preparation import Prepared
 from trainer.profile import profile_of
 from trainer.report import Reporter

@@ -24,8 +24,8 @@ from trainer.config import TrainerSettings
 from trainer.exceptions import FailedError, PlatformError, TrainerError
 from trainer.exports.exporter import ExportedFile, Exporter
 from trainer.messages import DATA_DIRECTORY, Build, Export
-from trainer.model_check import check_model
 from trainer.model_process import ModelProcess
+from trainer.models.check import check_model
 from trainer.outcome import Outcome, deliver, keep_model, model_file
 from trainer.report import Attempts, Reporter
 from trainer.sandbox import Sandbox, child_environment

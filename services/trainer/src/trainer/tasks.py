@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.model_inspection import label_rule
+from trainer.models.inspection import label_rule
 
 MAX_CLASSES = 500
 MAX_OUTPUTS = 2**20

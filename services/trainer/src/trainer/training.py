@@ -14,8 +14,8 @@ from trainer.fit_options import prepare_model, set_learning_rate
 from trainer.fit_progress import Send, finite_metrics
 from trainer.fitting import Fitter
 from trainer.messages import DATA_DIRECTORY, MODEL_FILE, Checkpointing, Trained
-from trainer.model_file import save_model, versions
-from trainer.signatures import signatures_of
+from trainer.models.file import save_model, versions
+from trainer.models.signatures import signatures_of
 
 
 def train_model(

@@ -124,9 +124,9 @@ def import_all() -> None:
     with TemporaryDirectory() as folder:
         os.chdir(folder)
         import trainer.child
-        import trainer.failures
-        import trainer.model_inspection
-        import trainer.model_source
+        import trainer.models.failures
+        import trainer.models.inspection
+        import trainer.models.source
         import trainer.training  # noqa: F401
 
         os.chdir("/")

@@ -15,7 +15,7 @@ from trainer.fit_progress import Send
 from trainer.incremental.compiled_steps import CompiledSteps
 from trainer.incremental.reservoir import Rows
 from trainer.messages import IMPROVED_FILE, Improved, Metrics
-from trainer.model_file import save_model
+from trainer.models.file import save_model
 
 
 class Publisher:

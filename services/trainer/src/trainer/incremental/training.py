@@ -52,7 +52,7 @@ from trainer.messages import (
     UpdateDone,
     update_files,
 )
-from trainer.model_file import save_model, versions
+from trainer.models.file import save_model, versions
 from trainer.pace import REPORT_EVERY
 from trainer.split import Split
 

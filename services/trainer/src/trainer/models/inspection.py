@@ -9,7 +9,7 @@ import keras
 from kafkaml.schemas.models import ModelCheck
 from trainer.exceptions import ModelCodeError
 from trainer.messages import Built, LabelRule
-from trainer.model_source import input_shapes
+from trainer.models.source import input_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from trainer.exceptions import DivergedError, FailedError
 from trainer.messages import MAX_MESSAGE_LENGTH, Failed
-from trainer.model_source import SOURCE_NAME
+from trainer.models.source import SOURCE_NAME
 
 _NAMED_LINE = re.compile(rf'File "{re.escape(SOURCE_NAME)}", line ([0-9]+)')
 

@@ -1,0 +1,1 @@
+"""Models: from their source to a file that says what it is."""
