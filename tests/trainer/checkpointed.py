@@ -56,8 +56,8 @@ def train(
     **parameters: Any,
 ) -> Run:
     """Train in a folder; each checkpoint is taken away as the trainer does."""
+    from trainer.fit.training import train_model
     from trainer.models.source import build_model
-    from trainer.training import train_model
 
     wanted = TrainingParameters.model_validate(
         {"epochs": 3, "batch_size": 16, **parameters}

@@ -46,10 +46,10 @@ class Fit:
         memory_bytes: int | None = None,
         **parameters: Any,
     ) -> None:
-        from trainer.batches import BatchSource, steps_of
         from trainer.checkpoints.checkpointer import Checkpointer
-        from trainer.fit_options import prepare_model
-        from trainer.fitting import Fitter
+        from trainer.fit.batches import BatchSource, steps_of
+        from trainer.fit.fitter import Fitter
+        from trainer.fit.options import prepare_model
         from trainer.models.source import build_model
 
         wanted = TrainingParameters.model_validate(

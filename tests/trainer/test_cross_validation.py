@@ -32,8 +32,8 @@ def _aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def trained(
     folder: Path, *, folds: int | None, **parameters: Any
 ) -> tuple[Any, Trained, list[Message]]:
+    from trainer.fit.training import train_model
     from trainer.models.source import build_model
-    from trainer.training import train_model
 
     directory = folder / DATA_DIRECTORY
     directory.mkdir(exist_ok=True)

@@ -45,7 +45,7 @@ def _aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_task_of_a_model_is_recognised(
     shape: tuple[int, ...], labels: list[Any], loss: str, expected: str
 ) -> None:
-    from trainer.tasks import task_of
+    from trainer.fit.tasks import task_of
 
     assert expected in str(task_of(shape, np.asarray(labels), loss=loss))
 
@@ -53,15 +53,15 @@ def test_the_task_of_a_model_is_recognised(
 def test_a_binary_classifier_of_logits_says_1_from_0_on() -> None:
     import keras
 
-    from trainer.tasks import Classification, task_of
+    from trainer.fit.tasks import Classification, task_of
 
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     assert task_of((1,), np.array([0, 1]), loss=loss) == Classification(2, threshold=0.0)
 
 
 def test_scores_are_those_of_scikit_learn() -> None:
-    from trainer.classification import ClassCounts
-    from trainer.tasks import Classification
+    from trainer.fit.classification import ClassCounts
+    from trainer.fit.tasks import Classification
 
     generator = np.random.default_rng(0)
     labels = generator.integers(0, 4, 200)
@@ -97,8 +97,8 @@ def test_scores_are_those_of_scikit_learn() -> None:
 
 
 def test_errors_are_those_of_scikit_learn() -> None:
-    from trainer.regression import ErrorSums
-    from trainer.tasks import Regression
+    from trainer.fit.regression import ErrorSums
+    from trainer.fit.tasks import Regression
 
     generator = np.random.default_rng(0)
     truth = generator.normal(1e6, [1, 3], (500, 2))
@@ -122,8 +122,8 @@ def test_errors_are_those_of_scikit_learn() -> None:
 
 
 def test_what_is_not_finite_or_not_defined_is_null() -> None:
-    from trainer.regression import ErrorSums
-    from trainer.tasks import Regression
+    from trainer.fit.regression import ErrorSums
+    from trainer.fit.tasks import Regression
 
     sums = ErrorSums(Regression(2))
     sums.add(np.array([[1.0, 2.0], [1.0, 4.0]]), np.array([[1.0, np.nan], [2.0, 4.0]]))
@@ -134,8 +134,8 @@ def test_what_is_not_finite_or_not_defined_is_null() -> None:
 
 
 def test_very_many_outputs_have_errors_in_total_alone() -> None:
-    from trainer.regression import ErrorSums
-    from trainer.tasks import Regression
+    from trainer.fit.regression import ErrorSums
+    from trainer.fit.tasks import Regression
 
     sums = ErrorSums(Regression(33))
     sums.add(np.zeros((4, 33)), np.ones((4, 33)))
@@ -144,8 +144,8 @@ def test_very_many_outputs_have_errors_in_total_alone() -> None:
 
 
 def test_a_model_that_cannot_predict_costs_nothing() -> None:
-    from trainer.batches import BatchSource
-    from trainer.evaluation import assess
+    from trainer.fit.batches import BatchSource
+    from trainer.fit.evaluation import assess
 
     dataset = plain_dataset()
     found = assess(object(), BatchSource(dataset), dataset, TrainingParameters())

@@ -80,7 +80,7 @@ def test_the_first_step_is_reported_at_once_then_one_in_a_second(dataset: Datase
 def test_shuffled_batches_hold_every_record_once_and_in_another_order_each_epoch(
     dataset: Dataset,
 ) -> None:
-    from trainer.batches import BatchSource, EpochOrder
+    from trainer.fit.batches import BatchSource, EpochOrder
 
     part = dataset.parts.training
     order = EpochOrder(part, seed=1)
@@ -131,7 +131,7 @@ def test_code_that_fails_in_the_training_is_told_with_its_line(dataset: Dataset)
 
 
 def test_metrics_are_finite_numbers_or_none() -> None:
-    from trainer.fit_progress import finite_metrics
+    from trainer.fit.progress import finite_metrics
 
     logs = {"loss": np.float32("nan"), "a": np.inf, "b": [0.5], "c": [1, 2], "d": "text"}
     assert finite_metrics(logs) == {"loss": None, "a": None, "b": 0.5}

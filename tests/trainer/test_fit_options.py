@@ -50,8 +50,8 @@ def test_a_fit_that_no_longer_gets_better_is_stopped_early(dataset: Dataset) -> 
 
 
 def test_the_best_epoch_is_kept_with_its_metrics(dataset: Dataset) -> None:
-    from trainer.batches import BatchSource
-    from trainer.evaluation import evaluate
+    from trainer.fit.batches import BatchSource
+    from trainer.fit.evaluation import evaluate
 
     worse_and_worse = {
         "schedule": "PiecewiseConstantDecay",

@@ -12,7 +12,7 @@ from kafkaml.schemas.trainings import TrainingProgress
 from tests.trainer.orders import training_order
 from trainer.background_reporter import BackgroundReporter
 from trainer.exceptions import AttemptOverError, ModelCodeError
-from trainer.pace import Extent, Pace
+from trainer.fit.pace import Extent, Pace
 from trainer.report import Reporter
 from trainer.testing import InMemoryAttempts
 

@@ -73,11 +73,11 @@ def serve(channel: Channel) -> None:
         raise TypeError("the first command must be to build")
     limit_process(memory_bytes=build.memory_bytes)
 
+    from trainer.fit.training import train_model
     from trainer.incremental.training import StreamTraining
     from trainer.models.failures import failure_of
     from trainer.models.inspection import inspect_model
     from trainer.models.source import build_model
-    from trainer.training import train_model
 
     channel.send(Ready())
     try:

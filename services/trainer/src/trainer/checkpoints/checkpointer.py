@@ -27,7 +27,7 @@ from trainer.checkpoints.fit_state import (
     weights_of,
 )
 from trainer.exceptions import CheckpointError
-from trainer.fit_progress import FitProgress, Send
+from trainer.fit.progress import FitProgress, Send
 from trainer.messages import (
     CHECKPOINT_FILE,
     RESUME_FILE,

@@ -20,8 +20,8 @@ from trainer.checkpoints.fit_state import (
     weights_of,
 )
 from trainer.exceptions import CheckpointError
-from trainer.fit_progress import FitProgress
-from trainer.pace import Extent
+from trainer.fit.pace import Extent
+from trainer.fit.progress import FitProgress
 
 
 class CheckpointKeeper(keras.callbacks.Callback):  # type: ignore[misc]  # without types

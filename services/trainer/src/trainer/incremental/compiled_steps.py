@@ -12,7 +12,7 @@ from keras.src.trainers.data_adapters.data_adapter_utils import (
 )
 from numpy.typing import NDArray
 
-from trainer.fit_progress import finite_metrics
+from trainer.fit.progress import finite_metrics
 from trainer.incremental.reservoir import Rows
 from trainer.messages import Metrics
 

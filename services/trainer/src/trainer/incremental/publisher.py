@@ -11,7 +11,7 @@ from kafkaml.schemas.incremental import IncrementalOptions
 from trainer.checkpoints.checkpoint import Arrays
 from trainer.checkpoints.fit_state import assign, values_of
 from trainer.exceptions import ModelCodeError
-from trainer.fit_progress import Send
+from trainer.fit.progress import Send
 from trainer.incremental.compiled_steps import CompiledSteps
 from trainer.incremental.reservoir import Rows
 from trainer.messages import IMPROVED_FILE, Improved, Metrics

@@ -11,7 +11,6 @@ from kafkaml.schemas.attempts import EpochReport
 from kafkaml.schemas.fit import VALIDATION_PREFIX
 from kafkaml.schemas.results import FitSummary
 from kafkaml.schemas.trainings import TrainingProgress
-from trainer.batches import BatchSource
 from trainer.checkpoints.checkpoint import (
     Checkpoint,
     CheckpointHeader,
@@ -29,11 +28,13 @@ from trainer.checkpoints.fit_state import (
 )
 from trainer.checkpoints.keeper import restore_model
 from trainer.dataset import Dataset
-from trainer.evaluation import Assessment, assess
 from trainer.exceptions import CheckpointError, DivergedError, ModelCodeError
-from trainer.fit_options import learning_rate_of, prepare_model
-from trainer.fit_progress import Send
-from trainer.fitting import class_weight_of
+from trainer.fit.batches import BatchSource
+from trainer.fit.evaluation import Assessment, assess
+from trainer.fit.fitter import class_weight_of
+from trainer.fit.options import learning_rate_of, prepare_model
+from trainer.fit.pace import REPORT_EVERY
+from trainer.fit.progress import Send
 from trainer.incremental.compiled_steps import CompiledSteps
 from trainer.incremental.publisher import Publisher
 from trainer.incremental.reservoir import RecentRecords, Reservoir, Rows
@@ -53,7 +54,6 @@ from trainer.messages import (
     update_files,
 )
 from trainer.models.file import save_model, versions
-from trainer.pace import REPORT_EVERY
 from trainer.split import Split
 
 MAX_REPORTS = 1000  # epochs of an attempt before that are told again

@@ -12,9 +12,9 @@ from kafkaml.schemas.attempts import EpochReport
 from kafkaml.schemas.fit import VALIDATION_PREFIX, FitOptions
 from trainer.checkpoints.checkpoint import Position
 from trainer.exceptions import DivergedError, ModelCodeError
-from trainer.fit_options import learning_rate_of
+from trainer.fit.options import learning_rate_of
+from trainer.fit.pace import Extent, Pace
 from trainer.messages import EpochDone, FitProgressed, Message, Metrics
-from trainer.pace import Extent, Pace
 
 Send = Callable[[Message], None]
 

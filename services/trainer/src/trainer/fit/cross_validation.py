@@ -6,13 +6,13 @@ import numpy as np
 
 from kafkaml.schemas.deployments import TrainingParameters
 from kafkaml.schemas.results import CrossValidation, FoldMetric
-from trainer.batches import BatchSource, steps_of
 from trainer.checkpoints.checkpointer import Checkpointer
 from trainer.dataset import Dataset
-from trainer.evaluation import evaluate
-from trainer.fit_options import optimizer_of, set_learning_rate
-from trainer.fit_progress import finite_metrics
-from trainer.fitting import Fitter
+from trainer.fit.batches import BatchSource, steps_of
+from trainer.fit.evaluation import evaluate
+from trainer.fit.fitter import Fitter
+from trainer.fit.options import optimizer_of, set_learning_rate
+from trainer.fit.progress import finite_metrics
 from trainer.messages import Metrics
 from trainer.split import Indices
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from kafkaml.schemas.results import ClassificationReport, ClassScores, Scores
 from kafkaml.schemas.trainings import ConfusionMatrix
-from trainer.tasks import Classification
+from trainer.fit.tasks import Classification
 
 Counts = NDArray[np.int64]
 Numbers = NDArray[np.float64]

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from kafkaml.schemas.deployments import TrainingParameters
 from kafkaml.schemas.results import ClassificationReport, RegressionReport
 from kafkaml.schemas.trainings import ConfusionMatrix
-from trainer.batches import BatchSource
 from trainer.chunks import chunks_of
-from trainer.classification import ClassCounts
 from trainer.dataset import Dataset
-from trainer.regression import ErrorSums
+from trainer.fit.batches import BatchSource
+from trainer.fit.classification import ClassCounts
+from trainer.fit.regression import ErrorSums
+from trainer.fit.tasks import Classification, Regression, task_of
 from trainer.split import Indices
-from trainer.tasks import Classification, Regression, task_of
 
 VALUES_AT_ONCE = 2**23
 

@@ -13,8 +13,8 @@ from kafkaml.schemas.fit import (
     PiecewiseConstantDecay,
     Schedule,
 )
-from trainer.batches import steps_per_execution
 from trainer.exceptions import ModelCodeError
+from trainer.fit.batches import steps_per_execution
 
 KerasSchedule = keras.optimizers.schedules.LearningRateSchedule
 

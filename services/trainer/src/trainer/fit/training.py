@@ -5,14 +5,14 @@ from time import monotonic
 from typing import Any
 
 from kafkaml.schemas.deployments import TrainingParameters
-from trainer.batches import BatchSource, steps_of
 from trainer.checkpoints.checkpointer import Checkpointer
-from trainer.cross_validation import CrossValidator
 from trainer.dataset import Dataset
-from trainer.evaluation import assess, evaluate
-from trainer.fit_options import prepare_model, set_learning_rate
-from trainer.fit_progress import Send, finite_metrics
-from trainer.fitting import Fitter
+from trainer.fit.batches import BatchSource, steps_of
+from trainer.fit.cross_validation import CrossValidator
+from trainer.fit.evaluation import assess, evaluate
+from trainer.fit.fitter import Fitter
+from trainer.fit.options import prepare_model, set_learning_rate
+from trainer.fit.progress import Send, finite_metrics
 from trainer.messages import DATA_DIRECTORY, MODEL_FILE, Checkpointing, Trained
 from trainer.models.file import save_model, versions
 from trainer.models.signatures import signatures_of

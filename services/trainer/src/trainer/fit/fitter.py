@@ -6,16 +6,16 @@ from typing import Any
 from kafkaml.schemas.deployments import TrainingParameters
 from kafkaml.schemas.fit import ClassWeights, FitOptions
 from kafkaml.schemas.results import FitSummary
-from trainer.batches import BatchSource, EpochOrder, steps_of
 from trainer.checkpoints.checkpointer import Checkpointer
 from trainer.checkpoints.keeper import CheckpointKeeper
-from trainer.evaluation import evaluate
 from trainer.exceptions import DivergedError
-from trainer.fit_options import best_epoch_of, keras_callbacks, learning_rate_of
-from trainer.fit_progress import FitProgress, Send
-from trainer.good_weights import GoodWeights
+from trainer.fit.batches import BatchSource, EpochOrder, steps_of
+from trainer.fit.evaluation import evaluate
+from trainer.fit.good_weights import GoodWeights
+from trainer.fit.options import best_epoch_of, keras_callbacks, learning_rate_of
+from trainer.fit.pace import Extent
+from trainer.fit.progress import FitProgress, Send
 from trainer.messages import Metrics
-from trainer.pace import Extent
 from trainer.split import Indices
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kafkaml.schemas.results import Errors, OutputErrors, RegressionReport, Residuals
-from trainer.tasks import Regression
+from trainer.fit.tasks import Regression
 
 MAX_OUTPUTS_IN_DETAIL = 32
 PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
