@@ -14,7 +14,7 @@ from tests.trainer.orders import training_order
 from trainer.checkpoints.transfer import CheckpointSender, UntrustedFile, fetch_checkpoint
 from trainer.exceptions import AttemptOverError, PlatformError
 from trainer.messages import CHECKPOINT_FILE, RESUME_FILE, CheckpointWritten
-from trainer.report import Reporter
+from trainer.results.reporter import Reporter
 from trainer.testing import InMemoryAttempts
 
 SECONDS = 20.0

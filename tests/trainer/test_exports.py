@@ -21,8 +21,8 @@ from trainer.exports.exporter import ExportedFile, Exporter
 from trainer.exports.litert_sizes import MAX_WEIGHT_BYTES, batch_sizes_of
 from trainer.exports.sample import TOLERANCE, Answers, sample_of
 from trainer.messages import Export, Exported, Message, Ready, export_file
-from trainer.outcome import upload_export
-from trainer.report import Reporter
+from trainer.results.outcome import upload_export
+from trainer.results.reporter import Reporter
 from trainer.sandbox import Sandbox, lost_error
 from trainer.split import Split
 from trainer.testing import InMemoryAttempts

@@ -10,10 +10,10 @@ from kafkaml.schemas.attempts import EpochReport, ProgressReport
 from kafkaml.schemas.problems import Problem
 from kafkaml.schemas.trainings import TrainingProgress
 from tests.trainer.orders import training_order
-from trainer.background_reporter import BackgroundReporter
 from trainer.exceptions import AttemptOverError, ModelCodeError
 from trainer.fit.pace import Extent, Pace
-from trainer.report import Reporter
+from trainer.results.background_reporter import BackgroundReporter
+from trainer.results.reporter import Reporter
 from trainer.testing import InMemoryAttempts
 
 SECONDS = 20.0

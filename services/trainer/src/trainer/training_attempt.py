@@ -10,7 +10,6 @@ from kafkaml.schemas.attempts import EpochReport, TrainingOrder
 from kafkaml.schemas.fit import ClassWeights
 from kafkaml.schemas.trainings import Timings, TrainingProgress
 from trainer.announcement import AnnouncementReader
-from trainer.background_reporter import BackgroundReporter
 from trainer.checkpoints.fit_identity import fit_identity
 from trainer.checkpoints.transfer import CheckpointSender, fetch_checkpoint
 from trainer.config import TrainerSettings
@@ -20,9 +19,10 @@ from trainer.exceptions import DivergedError
 from trainer.incremental.attempt import IncrementalAttempt, is_incremental
 from trainer.messages import DATA_DIRECTORY, Built, Checkpointing, Train, Trained
 from trainer.model_process import ModelProcess
-from trainer.outcome import Outcome, outcome_of
 from trainer.preparation import Announcement, Preparation, Prepared
-from trainer.report import Reporter
+from trainer.results.background_reporter import BackgroundReporter
+from trainer.results.outcome import Outcome, outcome_of
+from trainer.results.reporter import Reporter
 from trainer.stopwatch import Stopwatch
 
 POLL_SECONDS = 0.5

@@ -13,7 +13,7 @@ import structlog
 
 from trainer.exceptions import AttemptOverError, PlatformError, TrainerError
 from trainer.messages import CHECKPOINT_FILE, RESUME_FILE, CheckpointWritten
-from trainer.report import Reporter
+from trainer.results.reporter import Reporter
 
 END_SECONDS = 5.0
 

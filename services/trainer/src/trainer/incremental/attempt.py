@@ -22,7 +22,6 @@ from kafkaml.schemas.incremental import (
 )
 from kafkaml.schemas.states import FailureReason
 from kafkaml.schemas.trainings import SplitCounts, Timings, TrainingProgress
-from trainer.background_reporter import BackgroundReporter
 from trainer.checkpoints.fit_identity import stream_identity
 from trainer.checkpoints.transfer import CheckpointSender, fetch_checkpoint
 from trainer.config import TrainerSettings
@@ -51,10 +50,11 @@ from trainer.messages import (
     UpdateDone,
 )
 from trainer.model_process import ModelProcess
-from trainer.outcome import Outcome, outcome_of
 from trainer.preparation import Announcement, Prepared
 from trainer.records import Records
-from trainer.report import Reporter
+from trainer.results.background_reporter import BackgroundReporter
+from trainer.results.outcome import Outcome, outcome_of
+from trainer.results.reporter import Reporter
 from trainer.split import Split
 from trainer.stopwatch import Stopwatch
 from trainer.suitability import check_suitability

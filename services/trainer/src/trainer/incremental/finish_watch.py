@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Self
 
 from trainer.exceptions import TrainerError
-from trainer.report import Reporter
+from trainer.results.reporter import Reporter
 
 LOOK_SECONDS = 2.0
 END_SECONDS = 5.0

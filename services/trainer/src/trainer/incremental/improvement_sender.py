@@ -12,7 +12,7 @@ from kafkaml.schemas.incremental import ImprovementReport
 from trainer.checkpoints.transfer import UntrustedFile
 from trainer.exceptions import AttemptOverError
 from trainer.messages import IMPROVED_FILE
-from trainer.report import Reporter
+from trainer.results.reporter import Reporter
 
 END_SECONDS = 60.0
 

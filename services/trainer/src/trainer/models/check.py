@@ -6,7 +6,7 @@ from kafkaml.schemas.attempts import CheckReport
 from kafkaml.schemas.models import ModelError
 from trainer.exceptions import FailedError
 from trainer.model_process import ModelProcess
-from trainer.report import Reporter
+from trainer.results.reporter import Reporter
 
 logger = structlog.get_logger()
 

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kafkaml.profiles import MAX_FEATURES, DataProfile, ValueProfile
-from trainer.columns import profile_columns
 from trainer.dataset import Dataset
 from trainer.label_counts import count_labels
+from trainer.results.columns import profile_columns
 from trainer.split import Indices
 
 MAX_RECORDS = 2**18

@@ -10,7 +10,7 @@ import structlog
 from kafkaml.schemas.attempts import EpochReport
 from kafkaml.schemas.trainings import TrainingProgress
 from trainer.exceptions import AttemptOverError, FailedError, TrainerError
-from trainer.report import Reporter
+from trainer.results.reporter import Reporter
 
 MAX_WAITING_EPOCHS = 10_000
 

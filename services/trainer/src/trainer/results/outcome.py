@@ -32,8 +32,8 @@ from trainer.exports.exporter import ExportedFile
 from trainer.messages import MODEL_FILE, Trained
 from trainer.models.members import add_members
 from trainer.preparation import Prepared
-from trainer.profile import profile_of
-from trainer.report import Reporter
+from trainer.results.profile import profile_of
+from trainer.results.reporter import Reporter
 
 logger = structlog.get_logger()
 
