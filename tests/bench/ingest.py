@@ -40,7 +40,7 @@ from kafkaml.logging import configure_logging  # noqa: E402
 from kafkaml.records import codec_for  # noqa: E402
 from kafkaml.schemas.deployments import TrainingParameters  # noqa: E402
 from trainer.config import TrainerSettings  # noqa: E402
-from trainer.consumers import consumer_config  # noqa: E402
+from trainer.data.consumers import consumer_config  # noqa: E402
 from trainer.deadline import Deadline  # noqa: E402
 from trainer.preparation import Announcement, Preparation  # noqa: E402
 from trainer.records import Records  # noqa: E402

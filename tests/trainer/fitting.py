@@ -6,9 +6,9 @@ import numpy as np
 
 from kafkaml.schemas.deployments import TrainingParameters
 from tests.trainer.orders import CLASSIFIER
-from trainer.dataset import Dataset
+from trainer.data.dataset import Dataset
+from trainer.data.split import fold_numbers, split
 from trainer.messages import EpochDone, FitProgressed, Message
-from trainer.split import fold_numbers, split
 
 COUNT = 300
 

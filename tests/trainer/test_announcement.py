@@ -6,7 +6,7 @@ from confluent_kafka import Producer
 
 from kafkaml.control import ControlMessage, TopicRange
 from tests.trainer.streams import announce, make_topic, message_of
-from trainer.announcement import AnnouncementReader
+from trainer.data.announcement import AnnouncementReader
 from trainer.deadline import Deadline
 
 SINCE = datetime.now(UTC) - timedelta(minutes=10)

@@ -10,8 +10,8 @@ from kafkaml.schemas.deployments import TrainingParameters
 from kafkaml.schemas.states import FailureReason
 from tests.trainer.fitting import plain_dataset
 from tests.trainer.orders import CLASSIFIER
+from trainer.data.split import fold_numbers
 from trainer.messages import DATA_DIRECTORY, EpochDone, FitProgressed, Message, Trained
-from trainer.split import fold_numbers
 
 WITH_DROPOUT = CLASSIFIER.replace(
     '    keras.layers.Dense(3, activation="softmax"),',
@@ -87,8 +87,8 @@ def test_folds_are_as_large_as_each_other(strategy: Any) -> None:
 
 
 def test_more_folds_than_records_are_refused() -> None:
-    from trainer.dataset import Dataset
-    from trainer.demands import check_demands
+    from trainer.data.dataset import Dataset
+    from trainer.data.demands import check_demands
     from trainer.exceptions import StreamError
 
     whole = plain_dataset(validation_rate=0)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from kafkaml.schemas.deployments import TrainingParameters
-from trainer.chunks import CHUNK_BYTES
-from trainer.dataset import Dataset
-from trainer.demands import with_class_weights
+from trainer.data.chunks import CHUNK_BYTES
+from trainer.data.dataset import Dataset
+from trainer.data.demands import with_class_weights
+from trainer.data.label_counts import count_labels
+from trainer.data.oddities import about_batches, about_classes
+from trainer.data.split import Split
 from trainer.exceptions import StreamError
-from trainer.label_counts import count_labels
-from trainer.oddities import about_batches, about_classes
-from trainer.split import Split
 
 BALANCED = TrainingParameters.model_validate({"fit": {"class_weight": "balanced"}})
 

@@ -11,9 +11,9 @@ import pytest
 
 from kafkaml.schemas.deployments import ExportFormat
 from kafkaml.schemas.trainings import ArtifactFormat
-from trainer.dataset import Dataset
+from trainer.data.dataset import Dataset
+from trainer.data.split import Split
 from trainer.messages import Export, Exported, Message, export_file
-from trainer.split import Split
 
 RECORDS = np.random.default_rng(0).integers(0, 17, (40, 8, 8)).astype(np.uint8)
 ALL: list[ExportFormat] = [

@@ -14,7 +14,8 @@ from kafkaml.schemas.problems import PROBLEM_TYPE_PREFIX, Problem
 from kafkaml.schemas.trainings import Artifact, ArtifactFormat, ExportResult
 from tests.trainer.orders import training_order
 from trainer.config import TrainerSettings
-from trainer.dataset import Dataset
+from trainer.data.dataset import Dataset
+from trainer.data.split import Split
 from trainer.deadline import Deadline
 from trainer.exceptions import ExportError
 from trainer.exports.exporter import ExportedFile, Exporter
@@ -24,7 +25,6 @@ from trainer.messages import Export, Exported, Message, Ready, export_file
 from trainer.results.outcome import upload_export
 from trainer.results.reporter import Reporter
 from trainer.sandbox import Sandbox, lost_error
-from trainer.split import Split
 from trainer.testing import InMemoryAttempts
 
 LITERT: Final = ArtifactFormat.LITERT

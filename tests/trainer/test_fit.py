@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tests.trainer.fitting import Fit, assert_same_weights, plain_dataset
 from tests.trainer.orders import CLASSIFIER
-from trainer.dataset import Dataset
+from trainer.data.dataset import Dataset
 from trainer.exceptions import DivergedError
 from trainer.messages import EpochDone, FitProgressed
 

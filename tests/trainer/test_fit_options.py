@@ -8,7 +8,7 @@ import pytest
 
 from tests.trainer.fitting import Fit, plain_dataset
 from tests.trainer.orders import CLASSIFIER
-from trainer.dataset import Dataset
+from trainer.data.dataset import Dataset
 from trainer.exceptions import ModelCodeError
 from trainer.messages import EpochDone, FitProgressed
 

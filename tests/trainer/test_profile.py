@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from kafkaml.exceptions import FormatError
 from kafkaml.profiles import HISTOGRAM_BINS, PROFILE_MEMBER, read_profile
-from trainer.dataset import Dataset
+from trainer.data.dataset import Dataset
+from trainer.data.split import Split
 from trainer.models.members import add_members
 from trainer.results.columns import profile_columns
 from trainer.results.profile import profile_of
-from trainer.split import Split
 
 NONE = np.empty(0, np.int64)
 

@@ -12,12 +12,12 @@ from kafkaml.schemas.models import ModelCheck
 from kafkaml.schemas.states import ExitCode, FailureReason
 from tests.trainer.streams import INPUT_CONFIG, Record, message_of, numbered
 from trainer.array_file import disk_errors
+from trainer.data.oddities import about_numbers
+from trainer.data.suitability import check_suitability
 from trainer.exceptions import DiskError, ModelCodeError, StreamError
 from trainer.messages import LabelRule
-from trainer.oddities import about_numbers
 from trainer.records import RecordCollector, Records
 from trainer.stream import RecordBatch
-from trainer.suitability import check_suitability
 
 FIRST = TopicRange("one", 0, 10, 14)
 SECOND = TopicRange("two", 3, 5, 8)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafkaml.schemas.deployments import SplitStrategy
-from trainer.split import Split, split
+from trainer.data.split import Split, split
 
 STRATEGIES: tuple[SplitStrategy, ...] = ("shuffled", "stratified", "ordered")
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from trainer.chunks import chunks_of
+from trainer.data.chunks import chunks_of
 from trainer.exceptions import DiskError
 
 Array = NDArray[Any]

@@ -16,17 +16,17 @@ from kafkaml.control import ControlMessage, TopicRange
 from kafkaml.schemas.deployments import TrainingParameters
 from kafkaml.schemas.states import FailureReason
 from trainer.config import TrainerSettings
-from trainer.dataset import Dataset
+from trainer.data.dataset import Dataset
+from trainer.data.demands import check_demands, with_class_weights
+from trainer.data.oddities import oddities_of
+from trainer.data.split import Indices, Split, fold_numbers, split
+from trainer.data.suitability import check_suitability
+from trainer.data.topic_identity import TopicIdentities
 from trainer.deadline import Deadline
-from trainer.demands import check_demands, with_class_weights
 from trainer.exceptions import StreamError
 from trainer.messages import Built
-from trainer.oddities import oddities_of
 from trainer.records import RecordCollector, Records
-from trainer.split import Indices, Split, fold_numbers, split
 from trainer.stream import RangeReader, RecordBatch
-from trainer.suitability import check_suitability
-from trainer.topic_identity import TopicIdentities
 
 # The clocks of a producer and of a broker may differ, and records may be a little late.
 CLOCK_TOLERANCE = timedelta(minutes=5)

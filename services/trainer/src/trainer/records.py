@@ -22,8 +22,8 @@ from kafkaml.schemas.deployments import BadRecords
 from kafkaml.schemas.results import SkippedRecords
 from kafkaml.schemas.states import FailureReason
 from trainer.array_file import ArrayFile
-from trainer.bad_records import BadRecordLog
-from trainer.dataset import FEATURES_FILE, LABELS_FILE
+from trainer.data.bad_records import BadRecordLog
+from trainer.data.dataset import FEATURES_FILE, LABELS_FILE
 from trainer.exceptions import DiskError, StreamError
 from trainer.stream import RecordBatch
 

@@ -22,7 +22,7 @@ from confluent_kafka import (
 
 from kafkaml.control import TopicRange
 from kafkaml.schemas.states import FailureReason
-from trainer.consumers import LOGGER, REQUEST_SECONDS, consumer_config
+from trainer.data.consumers import LOGGER, REQUEST_SECONDS, consumer_config
 from trainer.deadline import Deadline
 from trainer.exceptions import DeadlineError, StreamError
 

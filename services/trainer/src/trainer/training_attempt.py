@@ -9,11 +9,11 @@ from kafkaml.control import ControlMessage
 from kafkaml.schemas.attempts import EpochReport, TrainingOrder
 from kafkaml.schemas.fit import ClassWeights
 from kafkaml.schemas.trainings import Timings, TrainingProgress
-from trainer.announcement import AnnouncementReader
 from trainer.checkpoints.fit_identity import fit_identity
 from trainer.checkpoints.transfer import CheckpointSender, fetch_checkpoint
 from trainer.config import TrainerSettings
-from trainer.dataset import Dataset
+from trainer.data.announcement import AnnouncementReader
+from trainer.data.dataset import Dataset
 from trainer.deadline import Deadline
 from trainer.exceptions import DivergedError
 from trainer.incremental.attempt import IncrementalAttempt, is_incremental

@@ -6,7 +6,7 @@ from typing import Any
 
 from kafkaml.control import ControlMessage
 from kafkaml.schemas.deployments import TrainingParameters
-from trainer.dataset import Dataset
+from trainer.data.dataset import Dataset
 
 
 def fit_identity(

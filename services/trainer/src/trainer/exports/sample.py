@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.dataset import Dataset
+from trainer.data.dataset import Dataset
 from trainer.exceptions import ExportError
 
 SAMPLE_RECORDS = 256

@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from trainer.dataset import Dataset
-from trainer.split import Indices
+from trainer.data.dataset import Dataset
+from trainer.data.split import Indices
 
 Gather = Callable[[Any], Any]
 

@@ -7,14 +7,14 @@ import numpy as np
 from kafkaml.schemas.deployments import TrainingParameters
 from kafkaml.schemas.results import CrossValidation, FoldMetric
 from trainer.checkpoints.checkpointer import Checkpointer
-from trainer.dataset import Dataset
+from trainer.data.dataset import Dataset
+from trainer.data.split import Indices
 from trainer.fit.batches import BatchSource, steps_of
 from trainer.fit.evaluation import evaluate
 from trainer.fit.fitter import Fitter
 from trainer.fit.options import optimizer_of, set_learning_rate
 from trainer.fit.progress import finite_metrics
 from trainer.messages import Metrics
-from trainer.split import Indices
 
 NOTHING: Indices = np.empty(0, np.int64)
 

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from kafkaml.schemas.deployments import TrainingParameters
 from kafkaml.schemas.results import ClassificationReport, RegressionReport
 from kafkaml.schemas.trainings import ConfusionMatrix
-from trainer.chunks import chunks_of
-from trainer.dataset import Dataset
+from trainer.data.chunks import chunks_of
+from trainer.data.dataset import Dataset
+from trainer.data.split import Indices
 from trainer.fit.batches import BatchSource
 from trainer.fit.classification import ClassCounts
 from trainer.fit.regression import ErrorSums
 from trainer.fit.tasks import Classification, Regression, task_of
-from trainer.split import Indices
 
 VALUES_AT_ONCE = 2**23
 

@@ -8,6 +8,7 @@ from kafkaml.schemas.fit import ClassWeights, FitOptions
 from kafkaml.schemas.results import FitSummary
 from trainer.checkpoints.checkpointer import Checkpointer
 from trainer.checkpoints.keeper import CheckpointKeeper
+from trainer.data.split import Indices
 from trainer.exceptions import DivergedError
 from trainer.fit.batches import BatchSource, EpochOrder, steps_of
 from trainer.fit.evaluation import evaluate
@@ -16,7 +17,6 @@ from trainer.fit.options import best_epoch_of, keras_callbacks, learning_rate_of
 from trainer.fit.pace import Extent
 from trainer.fit.progress import FitProgress, Send
 from trainer.messages import Metrics
-from trainer.split import Indices
 
 
 @dataclass(frozen=True, slots=True)

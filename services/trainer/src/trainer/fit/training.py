@@ -6,7 +6,7 @@ from typing import Any
 
 from kafkaml.schemas.deployments import TrainingParameters
 from trainer.checkpoints.checkpointer import Checkpointer
-from trainer.dataset import Dataset
+from trainer.data.dataset import Dataset
 from trainer.fit.batches import BatchSource, steps_of
 from trainer.fit.cross_validation import CrossValidator
 from trainer.fit.evaluation import assess, evaluate

@@ -25,7 +25,9 @@ from kafkaml.schemas.trainings import SplitCounts, Timings, TrainingProgress
 from trainer.checkpoints.fit_identity import stream_identity
 from trainer.checkpoints.transfer import CheckpointSender, fetch_checkpoint
 from trainer.config import TrainerSettings
-from trainer.dataset import Dataset
+from trainer.data.dataset import Dataset
+from trainer.data.split import Split
+from trainer.data.suitability import check_suitability
 from trainer.deadline import Deadline
 from trainer.exceptions import DeadlineError, ModelCodeError, StreamError
 from trainer.incremental.finish_watch import FinishWatch
@@ -55,9 +57,7 @@ from trainer.records import Records
 from trainer.results.background_reporter import BackgroundReporter
 from trainer.results.outcome import Outcome, outcome_of
 from trainer.results.reporter import Reporter
-from trainer.split import Split
 from trainer.stopwatch import Stopwatch
-from trainer.suitability import check_suitability
 
 DEFAULT_VALIDATION_RATE = 0.1
 POLL_SECONDS = 0.1

@@ -20,7 +20,7 @@ from confluent_kafka.admin import AdminClient
 
 from kafkaml.control import TopicRange
 from kafkaml.schemas.states import FailureReason
-from trainer.consumers import LOGGER, REQUEST_SECONDS, consumer_config
+from trainer.data.consumers import LOGGER, REQUEST_SECONDS, consumer_config
 from trainer.deadline import Deadline
 from trainer.exceptions import StreamError
 from trainer.stream import END_OF_LOG, FORBIDDEN, GONE, OUT_OF_RANGE, RecordBatch

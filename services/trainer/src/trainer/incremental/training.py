@@ -27,7 +27,8 @@ from trainer.checkpoints.fit_state import (
     weights_of,
 )
 from trainer.checkpoints.keeper import restore_model
-from trainer.dataset import Dataset
+from trainer.data.dataset import Dataset
+from trainer.data.split import Split
 from trainer.exceptions import CheckpointError, DivergedError, ModelCodeError
 from trainer.fit.batches import BatchSource
 from trainer.fit.evaluation import Assessment, assess
@@ -54,7 +55,6 @@ from trainer.messages import (
     update_files,
 )
 from trainer.models.file import save_model, versions
-from trainer.split import Split
 
 MAX_REPORTS = 1000  # epochs of an attempt before that are told again
 

@@ -13,7 +13,7 @@ from kafkaml.records import RecordFormat
 from kafkaml.schemas.deployments import BadRecords
 from kafkaml.schemas.results import SkippedRecords
 from trainer.array_file import disk_errors
-from trainer.bad_records import BadRecordLog
+from trainer.data.bad_records import BadRecordLog
 from trainer.incremental.reservoir import Rows
 from trainer.messages import update_files
 from trainer.records import Records

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kafkaml.profiles import MAX_FEATURES, DataProfile, ValueProfile
-from trainer.dataset import Dataset
-from trainer.label_counts import count_labels
+from trainer.data.dataset import Dataset
+from trainer.data.label_counts import count_labels
+from trainer.data.split import Indices
 from trainer.results.columns import profile_columns
-from trainer.split import Indices
 
 MAX_RECORDS = 2**18
 MAX_VALUES = 2**24

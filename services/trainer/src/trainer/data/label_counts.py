@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.chunks import chunks_of
+from trainer.data.chunks import chunks_of
 
 MAX_CLASSES = 1000
 

@@ -1,8 +1,8 @@
 """What is odd about records, but no reason not to train on them: told with the result."""
 
 from kafkaml.schemas.deployments import TrainingParameters
-from trainer.dataset import Dataset
-from trainer.label_counts import count_labels
+from trainer.data.dataset import Dataset
+from trainer.data.label_counts import count_labels
 from trainer.records import Records
 
 MAX_NAMED = 10

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from kafkaml.control import ControlMessage, deployment_id_of
 from kafkaml.exceptions import ControlMessageError
-from trainer.consumers import LOGGER, REQUEST_SECONDS, consumer_config
+from trainer.data.consumers import LOGGER, REQUEST_SECONDS, consumer_config
 
 LOOK_AGAIN_AFTER = timedelta(seconds=10)
 

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from kafkaml.schemas.deployments import TrainingParameters
 from kafkaml.schemas.fit import ClassWeights
 from kafkaml.schemas.states import FailureReason
-from trainer.dataset import Dataset
+from trainer.data.dataset import Dataset
+from trainer.data.label_counts import count_labels
+from trainer.data.split import Indices
 from trainer.exceptions import StreamError
-from trainer.label_counts import count_labels
-from trainer.split import Indices
 
 
 def check_demands(parameters: TrainingParameters, dataset: Dataset) -> None:

@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from kafkaml.schemas.states import FailureReason
-from trainer.consumers import LOGGER, REQUEST_SECONDS
+from trainer.data.consumers import LOGGER, REQUEST_SECONDS
 from trainer.deadline import Deadline
 from trainer.exceptions import DeadlineError, StreamError
 from trainer.stream import PAUSE_SECONDS

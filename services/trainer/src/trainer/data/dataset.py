@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kafkaml.schemas.trainings import SplitCounts
 from trainer.array_file import disk_errors
-from trainer.split import Indices, Split
+from trainer.data.split import Indices, Split
 
 FEATURES_FILE = "features.npy"
 LABELS_FILE = "labels.npy"

@@ -1,0 +1,1 @@
+"""Data: from announced records to arrays that a model is trained on."""
