@@ -124,10 +124,10 @@ def import_all() -> None:
     with TemporaryDirectory() as folder:
         os.chdir(folder)
         import trainer.child
-        import trainer.fit.training  # noqa: F401
+        import trainer.fit.training
         import trainer.models.failures
         import trainer.models.inspection
-        import trainer.models.source
+        import trainer.models.source  # noqa: F401
 
         os.chdir("/")
     for each in _ENVIRONMENT:  # what TensorFlow has added stays
