@@ -20,7 +20,10 @@ MAX_PROFILE_BYTES = 16 * 2**20
 
 
 class ValueProfile(Resource):
-    """How values are distributed, to six digits; null where no value is finite."""
+    """How values are distributed; null where no value is finite.
+
+    All is to six digits but minimum and maximum, which say where the bins are.
+    """
 
     count: int = Field(description="finite values")
     missing: int = Field(description="values that are not finite")

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kafkaml.histograms import bin_numbers
 from kafkaml.profiles import HISTOGRAM_BINS, ValueProfile
 from kafkaml.schemas.results import Percentiles
 
@@ -34,8 +35,8 @@ def profile_columns(values: NDArray[Any]) -> list[ValueProfile]:
             missing=len(ordered) - int(counts[column]),
             mean=_number(mean[column]),
             deviation=_number(deviation[column]),
-            minimum=_number(minimum[column]),
-            maximum=_number(maximum[column]),
+            minimum=_exact(minimum[column]),
+            maximum=_exact(maximum[column]),
             percentiles=Percentiles(
                 **{
                     f"p{percent}": _number(values[column])
@@ -68,13 +69,16 @@ class _Table:
 def _histograms(ordered: Columns, minimum: Row, maximum: Row) -> NDArray[np.int64]:
     """Return the counts of each column in bins of equal width, shape `(columns, bins)`."""
     columns = ordered.shape[1]
-    width = np.where(maximum > minimum, maximum - minimum, 1)
     rows, found = np.nonzero(np.isfinite(ordered))
-    bins = (ordered[rows, found] - minimum[found]) / width[found] * HISTOGRAM_BINS
-    chosen = np.clip(bins.astype(np.int64), 0, HISTOGRAM_BINS - 1)
+    chosen = bin_numbers(ordered[rows, found], minimum[found], maximum[found])
     flat = np.bincount(found * HISTOGRAM_BINS + chosen, minlength=columns * HISTOGRAM_BINS)
     return flat.reshape(columns, HISTOGRAM_BINS)
 
 
 def _number(value: Any) -> float | None:
     return float(f"{value:.6g}") if np.isfinite(value) else None
+
+
+def _exact(value: Any) -> float | None:
+    """Return a number with all digits, for they say where the bins are."""
+    return float(value) if np.isfinite(value) else None
