@@ -36,6 +36,8 @@ def guarded_routes(app: FastAPI) -> Iterator[tuple[str, str, RouteContext]]:
                     token_id=999,
                     name="kafkaml-check-9-9",
                     replica=0,
+                    partition=0,
+                    offset=0,
                     artifact_format="onnx",
                 )
                 yield method, path.removeprefix("/api/v1/"), route

@@ -85,6 +85,7 @@ async def running_relay(
     *,
     metrics: RelayMetrics | None = None,
     heartbeat_file: Path | None = None,
+    letters: bool = False,
 ) -> AsyncIterator[asyncio.Event]:
     stop = asyncio.Event()
     engine = create_relay_engine(settings)
@@ -94,6 +95,7 @@ async def running_relay(
         metrics=metrics or RelayMetrics(),
         heartbeat=Heartbeat(heartbeat_file),
         stop=stop,
+        letters=letters,
     )
     task = asyncio.create_task(process.run())
     try:
@@ -272,6 +274,47 @@ async def test_what_kafka_never_takes_is_parked_and_holds_up_nothing(
     assert parked.value.endswith(b"017")
     assert parked.parked_at is not None
     assert "large" in parked.parked_reason
+
+
+async def test_letters_for_a_topic_that_cannot_be_hold_up_neither_events_nor_others(
+    engine: AsyncEngine, settings: RelaySettings
+) -> None:
+    await ensure_topics(settings, [settings.events_topic, settings.control_topic])
+    async with engine.begin() as connection:
+        for topic in ("no topic", settings.control_topic):
+            await connection.execute(
+                insert(OutboxRecord).values(
+                    event_id=uuid4(), topic=topic, is_letter=True, headers=[("h", "AP8=")]
+                )
+            )
+    await change_until_told_beside_letters(engine, settings)
+
+    async with running_relay(settings, letters=True):
+        records = await wait_for_records(settings, settings.control_topic)
+
+    assert [(each.key, each.value, each.headers) for each in records] == [
+        (None, None, (("h", b"\x00\xff"),))
+    ]
+    async with engine.connect() as connection:
+        parked = (await connection.execute(select(OutboxRecord.__table__))).one()
+    assert parked.topic == "no topic"
+    assert "not there" in parked.parked_reason
+
+
+async def change_until_told_beside_letters(
+    engine: AsyncEngine, settings: RelaySettings
+) -> None:
+    async with running_relay(settings):
+        while not await change_thing(engine, topic=settings.events_topic):
+            pass
+        while not await read_all(settings.bootstrap_servers, settings.events_topic):
+            await asyncio.sleep(0.1)
+
+
+async def wait_for_records(settings: RelaySettings, topic: str) -> list[ConsumerRecord]:
+    while not (records := await read_all(settings.bootstrap_servers, topic)):
+        await asyncio.sleep(0.1)
+    return records
 
 
 async def test_order_holds_under_concurrent_writers(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from api.config import ApiSettings
 from api.middleware.observer import RequestMetrics
 from api.services.checkpoint_sweeper import CheckpointSweeper
+from api.services.dead_letter_log import DeadLetterLog
 from api.services.event_stream import EventStream
 from api.services.files import FileService
 from api.storage.artifacts import ArtifactStore
@@ -24,5 +25,6 @@ class Components:
     files: FileService
     checkpoint_sweeper: CheckpointSweeper
     event_stream: EventStream
+    dead_letter_log: DeadLetterLog
     metrics: RequestMetrics
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

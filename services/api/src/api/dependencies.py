@@ -17,6 +17,7 @@ from api.services.attempts import AttemptService
 from api.services.authentication import AuthenticationService, Caller
 from api.services.configurations import ConfigurationService
 from api.services.datasources import DatasourceService
+from api.services.dead_letters import DeadLetterService
 from api.services.deployments import DeploymentService
 from api.services.event_stream import EventStream
 from api.services.files import FileService
@@ -142,6 +143,12 @@ async def get_inferences(work: Work) -> InferenceService:
     return InferenceService(work=work)
 
 
+async def get_dead_letters(work: Work, components: SharedComponents) -> DeadLetterService:
+    return DeadLetterService(
+        log=components.dead_letter_log, units=components.units, work=work
+    )
+
+
 async def get_tokens(work: Work) -> TokenService:
     return TokenService(work=work)
 
@@ -175,6 +182,7 @@ Configurations = Annotated[ConfigurationService, Depends(get_configurations)]
 Deployments = Annotated[DeploymentService, Depends(get_deployments)]
 Trainings = Annotated[TrainingService, Depends(get_trainings)]
 Datasources = Annotated[DatasourceService, Depends(get_datasources)]
+DeadLetters = Annotated[DeadLetterService, Depends(get_dead_letters)]
 Inferences = Annotated[InferenceService, Depends(get_inferences)]
 Tokens = Annotated[TokenService, Depends(get_tokens)]
 Wanted = Annotated[WantedWorkloads, Depends(get_wanted_workloads)]

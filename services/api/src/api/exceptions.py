@@ -22,6 +22,8 @@ ApiError                          answered as a problem document (RFC 9457)
 │   ├── AttemptOverError          409 attempt-over
 │   ├── DeploymentOverError       409 deployment-over
 │   ├── InferenceOverError        409 inference-over
+│   ├── OtherClusterError         409 other-cluster
+│   ├── TopicMissingError         409 topic-missing
 │   └── DatasourceRejectedError   409 datasource-rejected
 ├── BodyTimeoutError              408 body-timeout
 ├── BodyTooLargeError             413 body-too-large
@@ -34,6 +36,7 @@ StartupError                      the process must not start
 ├── SchemaOutdatedError           the database has another schema than the code
 └── UndeclaredPermissionError     a route does not say who may call it
 RecordsRejectedError              Kafka will never take these records
+TopicUnusableError                letters are for a topic that cannot be written
 """
 
 from collections.abc import Mapping, Sequence
@@ -316,6 +319,29 @@ class InferenceOverError(ConflictError):
         super().__init__(f"The inference {inference_id} is {state}. Make another one.")
 
 
+class OtherClusterError(ConflictError):
+    """A topic is on a cluster that only replicas reach."""
+
+    code = "other-cluster"
+    title = "The topic is on another cluster"
+
+    def __init__(self, topic: str, *, cluster: str) -> None:
+        super().__init__(
+            f"The topic {topic} is on the cluster {cluster!r}, which only the replicas of "
+            "the inference use: use it by a Kafka client of your own."
+        )
+
+
+class TopicMissingError(ConflictError):
+    """Something would be sent to a topic that is not there."""
+
+    code = "topic-missing"
+    title = "The topic does not exist"
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(f"There is no topic {topic}. Make it, and send again.")
+
+
 class DatasourceRejectedError(ConflictError):
     """A control message that breaks a rule cannot be sent again."""
 
@@ -432,3 +458,11 @@ class UndeclaredPermissionError(StartupError):
 
 class RecordsRejectedError(Exception):
     """Kafka will never take these records as they are; the text says why."""
+
+
+class TopicUnusableError(Exception):
+    """Letters are for a topic that is not there or may not be written."""
+
+    def __init__(self, topic: str, reason: str) -> None:
+        self.topic = topic
+        super().__init__(f"the topic {topic} cannot be used: {reason}")

@@ -15,6 +15,7 @@ from api.handlers import (
     attempts,
     configurations,
     datasources,
+    dead_letters,
     deployments,
     events,
     health,
@@ -30,6 +31,7 @@ from api.openapi import DESCRIPTION, TAGS, describe_problems
 from api.permissions import MAY_VIEW, check_permissions
 from api.problems import add_problem_handlers
 from api.services.checkpoint_sweeper import CheckpointSweeper
+from api.services.dead_letter_log import DeadLetterLog
 from api.services.event_stream import EventStream
 from api.services.files import FileService
 from api.services.first_tokens import FirstTokens
@@ -104,6 +106,7 @@ def build_components(settings: ApiSettings) -> Components:
         ),
         checkpoint_sweeper=CheckpointSweeper(units=units, store=artifacts),
         event_stream=EventStream(kafka=settings),
+        dead_letter_log=DeadLetterLog(kafka=settings),
         metrics=RequestMetrics(registry=CollectorRegistry()),
     )
 
@@ -117,6 +120,7 @@ def _add_routes(app: FastAPI) -> None:
         datasources,
         trainings,
         inferences,
+        dead_letters,
         tokens,
         workloads,
         attempts,

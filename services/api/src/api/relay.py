@@ -2,7 +2,8 @@
 
 One relay works at a time, which an advisory lock of the database decides; others wait.
 A record leaves the outbox after all replicas have it, so whatever is killed, nothing is
-lost and at most one batch is repeated.
+lost and at most one batch is repeated. Letters, which users' topics get, have a relay of
+their own: what keeps them waiting must not keep the events.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ from kafkaml.logging import configure_logging
 from kafkaml.signals import stop_on_signals
 
 IDLE_SECONDS = 0.075
+LETTERS_IDLE_SECONDS = 0.5
 STANDBY_SECONDS = 1.0
 
 # What passes by itself when the database or Kafka is back.
@@ -54,8 +56,10 @@ class RelayProcess:
         metrics: RelayMetrics,
         heartbeat: Heartbeat,
         stop: asyncio.Event,
+        letters: bool = False,
     ) -> None:
         self._engine = engine
+        self._letters = letters
         self._kafka = kafka
         self._metrics = metrics
         self._heartbeat = heartbeat
@@ -75,12 +79,13 @@ class RelayProcess:
 
     async def _relay_while_locked(self) -> None:
         async with self._engine.connect() as connection:
-            outbox = Outbox(connection)
+            outbox = Outbox(connection, letters=self._letters)
             if not await self._lock(outbox):
                 return
-            await ensure_topics(
-                self._kafka, [self._kafka.events_topic, self._kafka.control_topic]
-            )
+            if not self._letters:
+                await ensure_topics(
+                    self._kafka, [self._kafka.events_topic, self._kafka.control_topic]
+                )
             publisher = Publisher(self._kafka)
             try:
                 await self._relay_until_stopped(
@@ -107,7 +112,8 @@ class RelayProcess:
             count = await relay.relay_batch()
             self._backoff.reset()
             if not count:
-                await is_set_within(self._stop, IDLE_SECONDS)
+                idle = LETTERS_IDLE_SECONDS if self._letters else IDLE_SECONDS
+                await is_set_within(self._stop, idle)
 
 
 def create_relay_engine(settings: RelaySettings) -> AsyncEngine:
@@ -135,13 +141,18 @@ async def run(settings: RelaySettings) -> None:
     stop_on_signals(stop.set)
     engine = create_relay_engine(settings)
     with RelayMetrics.served(settings.relay_metrics_port) as metrics:
-        await RelayProcess(
-            engine=engine,
-            kafka=settings,
-            metrics=metrics,
-            heartbeat=Heartbeat(settings.heartbeat_file),
-            stop=stop,
-        ).run()
+        relays = [
+            RelayProcess(
+                engine=engine,
+                kafka=settings,
+                metrics=metrics,
+                heartbeat=Heartbeat(None if letters else settings.heartbeat_file),
+                stop=stop,
+                letters=letters,
+            )
+            for letters in (False, True)
+        ]
+        await asyncio.gather(*(each.run() for each in relays))
     await engine.dispose()
 
 

@@ -121,6 +121,7 @@ class DeadLetter(Resource):
     key: Content | None
     value: Content | None
     headers: list[LetterHeader]
+    headers_left_out: int = Field(default=0, description="there are so many more")
     omitted: str | None = Field(
         default=None,
         description="why key, value and headers are not here but only at `source`",

@@ -12,10 +12,12 @@ from aiokafka.errors import (
     KafkaTimeoutError,
     MessageSizeTooLargeError,
     RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
 )
 from aiokafka.partitioner import DefaultPartitioner
 
-from api.exceptions import RecordsRejectedError
+from api.exceptions import RecordsRejectedError, TopicUnusableError
 from api.storage.outbox import PendingRecord
 from kafkaml.config import KafkaSettings
 from kafkaml.kafka import aiokafka_config
@@ -60,13 +62,18 @@ class Publisher:
         self._partitioner = DefaultPartitioner()
 
     async def split(self, records: Sequence[PendingRecord]) -> list[Batch]:
-        """Return the records by partition, each in the order given; see `publish`."""
+        """Return the records by partition, each in the order given; see `publish`.
+
+        Raise TopicUnusableError if letters are for a topic that is not there.
+        """
         groups: defaultdict[tuple[str, int], list[PendingRecord]] = defaultdict(list)
         async with asyncio.timeout(DELIVERY_TIMEOUT.total_seconds()):
             producer = await self._started()
             for each in records:
-                partitions = sorted(await producer.partitions_for(each.topic))
-                partition = self._partitioner(each.key, partitions, partitions)
+                partitions = await self._partitions_for(producer, each)
+                partition = each.partition
+                if partition not in partitions:
+                    partition = self._partitioner(each.key, partitions, partitions)
                 groups[each.topic, partition].append(each)
         return [
             Batch(topic, partition, tuple(group))
@@ -77,7 +84,8 @@ class Publisher:
         """Return when all replicas have the batch.
 
         Raises RecordsRejectedError if Kafka will never take it as it is. After a KafkaError
-        or a TimeoutError it may be there or not: publish it again.
+        or a TimeoutError it may be there or not: publish it again. TopicUnusableError is
+        raised for letters that we may not send.
         """
         try:
             async with asyncio.timeout(DELIVERY_TIMEOUT.total_seconds()):
@@ -87,6 +95,11 @@ class Publisher:
             raise RecordsRejectedError(
                 f"too large: raise max.message.bytes of the topic {batch.topic}"
             ) from e
+        except TopicAuthorizationFailedError as e:
+            await self.close()
+            if not batch.records[0].is_letter:
+                raise
+            raise TopicUnusableError(batch.topic, "it may not be written") from e
         except BaseException:
             await self.close()
             raise
@@ -103,6 +116,17 @@ class Publisher:
         finally:
             await producer.stop()
 
+    @staticmethod
+    async def _partitions_for(
+        producer: AIOKafkaProducer, record: PendingRecord
+    ) -> list[int]:
+        try:
+            return sorted(await producer.partitions_for(record.topic))
+        except (UnknownTopicOrPartitionError, TopicAuthorizationFailedError) as e:
+            if not record.is_letter:
+                raise  # our own topics come back
+            raise TopicUnusableError(record.topic, "it is not there") from e
+
     async def _send(self, batch: Batch) -> None:
         producer = await self._started()
         builder = producer.create_batch()
@@ -111,7 +135,7 @@ class Publisher:
                 timestamp=each.timestamp_ms,
                 key=each.key,
                 value=each.value,
-                headers=[(name, content.encode()) for name, content in each.headers],
+                headers=each.kafka_headers,
             )
         acknowledged = await producer.send_batch(
             builder, batch.topic, partition=batch.partition

@@ -2,10 +2,10 @@
 
 import structlog
 
-from api.exceptions import RecordsRejectedError
+from api.exceptions import RecordsRejectedError, TopicUnusableError
 from api.services.publisher import Batch, Publisher
 from api.services.relay_metrics import RelayMetrics
-from api.storage.outbox import Outbox
+from api.storage.outbox import Outbox, PendingRecord
 
 BATCH_RECORDS = 500
 BATCH_BYTES = 512 * 1024  # with keys and headers below the 1 MiB that brokers take
@@ -26,10 +26,17 @@ class Relay:
     async def relay_batch(self) -> int:
         """Publish the oldest records and delete them; return how many there were."""
         records = await self._outbox.oldest(limit=BATCH_RECORDS, max_bytes=BATCH_BYTES)
-        self._metrics.saw_oldest(records[0].created_at if records else None)
+        self._metrics.saw_oldest(
+            records[0].created_at if records else None, letters=self._outbox.holds_letters
+        )
         if records:
-            for batch in await self._publisher.split(records):
-                await self._relay(batch)
+            try:
+                for batch in await self._publisher.split(records):
+                    await self._relay(batch)
+            except TopicUnusableError as e:
+                for each in records:
+                    if each.topic == e.topic:
+                        await self._park(each, reason=str(e))
         return len(records)
 
     async def _relay(self, batch: Batch) -> None:
@@ -47,7 +54,9 @@ class Relay:
             for half in batch.halves():
                 await self._relay(half)
             return
-        (record,) = batch.records
+        await self._park(batch.records[0], reason=reason)
+
+    async def _park(self, record: PendingRecord, *, reason: str) -> None:
         await self._outbox.park(record.id, reason=reason)
         self._metrics.parked()
         logger.error(

@@ -30,7 +30,7 @@ class RelayMetrics:
             "How long the oldest record has waited",
             registry=self.registry,
         )
-        self._oldest: datetime | None = None
+        self._oldest: dict[bool, datetime | None] = {}
         self._age.set_function(self._age_seconds)
 
     @classmethod
@@ -57,11 +57,11 @@ class RelayMetrics:
         """Count a record that was parked."""
         self._parked.inc()
 
-    def saw_oldest(self, created_at: datetime | None) -> None:
-        """Note the oldest record of the outbox; None if it is empty."""
-        self._oldest = created_at
+    def saw_oldest(self, created_at: datetime | None, *, letters: bool = False) -> None:
+        """Note the oldest of the letters or of all else; None if there is none."""
+        self._oldest[letters] = created_at
 
     def _age_seconds(self) -> float:
-        if self._oldest is None:
-            return 0.0
-        return max(0.0, (utc_now() - self._oldest).total_seconds())
+        now = utc_now()
+        waiting = [each for each in self._oldest.values() if each is not None]
+        return max([0.0, *((now - each).total_seconds() for each in waiting)])

@@ -1,5 +1,6 @@
 """The reading side of the outbox: what the relay publishes, in the order of the ids."""
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.tables.outbox_record import OutboxRecord
 
 RELAY_LOCK = 0x6B61666B612D6D6C  # any number that nothing else locks: "kafka-ml"
+LETTERS_LOCK = RELAY_LOCK + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,28 +20,50 @@ class PendingRecord:
 
     id: int
     topic: str
-    key: bytes
-    value: bytes
-    headers: list[tuple[str, str]]
+    is_letter: bool
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, str | None]]
+    partition: int | None
+    own_timestamp_ms: int | None
     created_at: datetime
 
     @property
     def timestamp_ms(self) -> int:
-        """When its change was made, in milliseconds since 1970, by the database's clock."""
+        """Its own time, or when its change was made, by the clock of the database.
+
+        In milliseconds since 1970.
+        """
+        if self.own_timestamp_ms is not None:
+            return self.own_timestamp_ms
         return int(self.created_at.timestamp() * 1000)
+
+    @property
+    def kafka_headers(self) -> list[tuple[str, bytes | None]]:
+        """The headers as Kafka takes them."""
+        return [(name, self._bytes_of(content)) for name, content in self.headers]
+
+    def _bytes_of(self, content: str | None) -> bytes | None:
+        if content is None:
+            return None
+        return base64.b64decode(content) if self.is_letter else content.encode()
 
 
 class Outbox:
-    """The outbox as seen by one relay; its connection commits after each statement."""
+    """The outbox as seen by one relay; its connection commits after each statement.
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    It holds either what the platform tells or, if so asked, the letters: those wait for
+    topics of users, and nothing else should.
+    """
+
+    def __init__(self, connection: AsyncConnection, *, letters: bool = False) -> None:
         self._connection = connection
+        self.holds_letters = letters
 
     async def try_lock(self) -> bool:
         """Return whether this connection is now the relay's; it is so until it closes."""
-        locked = await self._connection.scalar(
-            select(func.pg_try_advisory_lock(RELAY_LOCK))
-        )
+        number = LETTERS_LOCK if self.holds_letters else RELAY_LOCK
+        locked = await self._connection.scalar(select(func.pg_try_advisory_lock(number)))
         return bool(locked)
 
     async def oldest(self, *, limit: int, max_bytes: int) -> list[PendingRecord]:
@@ -47,19 +71,25 @@ class Outbox:
 
         `max_bytes` bounds the sum of their values.
         """
-        size = func.octet_length(OutboxRecord.value)
+        size = func.coalesce(func.octet_length(OutboxRecord.value), 0)
         first = (
             select(
                 OutboxRecord.id,
                 OutboxRecord.topic,
+                OutboxRecord.is_letter,
                 OutboxRecord.key,
                 OutboxRecord.value,
                 OutboxRecord.headers,
+                OutboxRecord.partition,
+                OutboxRecord.timestamp_ms,
                 OutboxRecord.created_at,
                 size.label("size"),
                 func.sum(size).over(order_by=OutboxRecord.id).label("total"),
             )
-            .where(OutboxRecord.parked_at.is_(None))
+            .where(
+                OutboxRecord.parked_at.is_(None),
+                OutboxRecord.is_letter.is_(self.holds_letters),
+            )
             .order_by(OutboxRecord.id)
             .limit(limit)
             .subquery()

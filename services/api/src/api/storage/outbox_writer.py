@@ -4,6 +4,7 @@ Lock the row of what an event is about before adding the event: only then is the
 the outbox the order of the changes.
 """
 
+import base64
 from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,6 +13,8 @@ from api.tables.outbox_record import OutboxRecord
 from kafkaml.config import KafkaSettings
 from kafkaml.control import ControlMessage
 from kafkaml.events import CloudEvent, DomainEvent
+
+Headers = list[tuple[str, bytes | None]]
 
 
 class OutboxWriter:
@@ -43,5 +46,32 @@ class OutboxWriter:
                 key=message.to_key(),
                 value=value,
                 headers=[],
+            )
+        )
+
+    def add_letter(
+        self,
+        topic: str,
+        *,
+        partition: int,
+        timestamp_ms: int | None,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers,
+    ) -> None:
+        """Send a record to a user's topic; names of headers must not hold NUL."""
+        self._session.add(
+            OutboxRecord(
+                event_id=uuid4(),
+                topic=topic,
+                is_letter=True,
+                key=key,
+                value=value,
+                headers=[
+                    (name, None if content is None else base64.b64encode(content).decode())
+                    for name, content in headers
+                ],
+                partition=partition,
+                timestamp_ms=timestamp_ms,
             )
         )
