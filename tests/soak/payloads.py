@@ -25,6 +25,7 @@ from tests.trainer.payloads import (  # noqa: E402
     warm_standby,
 )
 
+from trainer.exceptions import PlatformError  # noqa: E402
 from trainer.standby import Standby  # noqa: E402
 
 
@@ -34,23 +35,27 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         with warm_standby(place / "log") as (standby, process):
-            failed = 0
+            failed: list[str] = []
             for number, payload in enumerate(wanted):
                 for kind, each in (("warm", standby), ("cold", None)):
                     verdict = _run(payload, place / f"{number}-{kind}", each)
                     left = _ours() - {process}
-                    failed += "FAIL" in verdict or bool(left)
+                    if "FAIL" in verdict or left:
+                        failed.append(f"{payload.name} ({kind})")
                     print(
                         f"{payload.name:32} {kind} {verdict}  left: {len(left)}", flush=True
                     )
-    print(f"{len(wanted)} payloads, {failed} failed")
-    sys.exit(failed > 0)
+    print(f"{len(wanted)} payloads, {len(failed)} failed {', '.join(failed)}")
+    sys.exit(bool(failed))
 
 
 def _run(payload: Payload, folder: Path, standby: Standby | None) -> str:
     limit = payload.deadline_seconds
-    end = end_of(payload.source, folder / "payload", standby, deadline_seconds=limit)
-    next_one = end_of(CLASSIFIER, folder / "next", standby)
+    try:
+        end = end_of(payload.source, folder / "payload", standby, deadline_seconds=limit)
+        next_one = end_of(CLASSIFIER, folder / "next", standby)
+    except PlatformError as e:
+        return f"FAIL  {e}"
     is_right = (
         end.reason == payload.reason
         and payload.text in end.message
