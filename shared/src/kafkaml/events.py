@@ -237,6 +237,17 @@ class InferenceResumed(InferenceEvent):
     type = "inference.resumed"
 
 
+class InferenceModelsChanged(InferenceEvent):
+    """Other models are to answer; `reason` says why, unless a user wanted it."""
+
+    type = "inference.models_changed"
+    revision: int
+    canary_training_id: int | None = None
+    canary_share: float | None = None
+    shadow_training_id: int | None = None
+    reason: str | None = None
+
+
 class InferenceFailed(InferenceEvent):
     """An inference cannot go on."""
 

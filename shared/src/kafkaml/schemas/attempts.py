@@ -10,6 +10,7 @@ from kafkaml.schemas.deployments import TrainingParameters
 from kafkaml.schemas.engines import EngineChoice, EngineReport
 from kafkaml.schemas.models import ModelCheck, ModelError
 from kafkaml.schemas.outputs import EarlyExit, Guarantee, OutputConfig, OutputFormat
+from kafkaml.schemas.served_models import CanaryOrder, ModelOrder
 from kafkaml.schemas.states import FailureReason
 from kafkaml.schemas.trainings import (
     Artifact,
@@ -18,6 +19,8 @@ from kafkaml.schemas.trainings import (
     TrainingResult,
 )
 from kafkaml.schemas.workloads import WorkloadKind
+
+_OF_MODEL = tuple(ModelOrder.model_fields)
 
 
 class TrainingOrder(Resource):
@@ -42,6 +45,7 @@ class InferenceOrder(Resource):
     """What an inference is to do."""
 
     inference_id: Id
+    revision: int = Field(default=1, description="grows when other models are to answer")
     training_id: Id
     model_version: int
     artifact: Artifact
@@ -66,6 +70,13 @@ class InferenceOrder(Resource):
     dead_letter_limit: DeadLetterLimit | None = None
     is_paused: bool = False
     resumptions: int = Field(default=0, description="how often it was told to resume")
+    canary: CanaryOrder | None = None
+    shadow: ModelOrder | None = None
+    shadow_topic: str | None = Field(default=None, description="null without a shadow")
+
+    def for_model(self, model: ModelOrder) -> "InferenceOrder":
+        """Return the order to serve one of the other models instead."""
+        return self.model_copy(update={name: getattr(model, name) for name in _OF_MODEL})
 
 
 class Order(Resource):
@@ -97,6 +108,12 @@ class ProgressReport(Request):
     )
     engine: EngineReport | None = Field(
         default=None, description="what answers, while the state is `serving`"
+    )
+    revision: int | None = Field(
+        default=None,
+        ge=1,
+        le=2**31 - 1,
+        description="whose models answer, while the state is `serving`",
     )
 
 

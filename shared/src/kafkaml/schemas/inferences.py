@@ -23,6 +23,7 @@ from kafkaml.schemas.outputs import (
     OutputConfig,
     OutputFormat,
 )
+from kafkaml.schemas.served_models import ServedModels
 from kafkaml.schemas.states import InferenceState
 from kafkaml.schemas.trainings import Failure
 
@@ -162,6 +163,14 @@ class Inference(Resource):
         default=None, description="`resume` ends it; null while records are answered"
     )
     resources: Resources
+    models: ServedModels
+    previous_models: ServedModels | None = Field(
+        default=None, description="what `rollback` returns to"
+    )
+    revision: int = Field(default=1, description="grows when other models are to answer")
+    serving_revisions: dict[str, int] = Field(
+        default_factory=dict, description="whose models answer, by the number of a replica"
+    )
     notice: Notice = None
     failure: Failure | None = None
     created_at: Time

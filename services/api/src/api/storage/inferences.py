@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import joinedload, selectinload
 
 from api.exceptions import NotFoundError
 from api.paging import PageRequest, Rows
@@ -16,6 +16,16 @@ from api.tables.training_row import TrainingRow
 from kafkaml.schemas.states import InferenceState
 
 _NOUN = "inference"
+_TRAINING_IDS = (
+    InferenceRow.training_id,
+    InferenceRow.canary_training_id,
+    InferenceRow.shadow_training_id,
+)
+_KEPT_ARTIFACTS = (
+    InferenceRow.kept_artifact,
+    InferenceRow.kept_canary_artifact,
+    InferenceRow.kept_shadow_artifact,
+)
 
 
 class InferenceStore:
@@ -36,11 +46,15 @@ class InferenceStore:
         return _found(await self._session.scalar(statement), inference_id)
 
     async def lock(self, inference_id: int) -> InferenceRow:
-        """Return an inference with its training for a change; raise NotFoundError."""
+        """Return an inference with its trainings for a change; raise NotFoundError."""
         statement = (
             select(InferenceRow)
             .where(InferenceRow.id == inference_id)
-            .options(joinedload(InferenceRow.training, innerjoin=True).options(WITH_MODEL))
+            .options(
+                joinedload(InferenceRow.training, innerjoin=True).options(WITH_MODEL),
+                selectinload(InferenceRow.canary_training).options(WITH_MODEL),
+                selectinload(InferenceRow.shadow_training).options(WITH_MODEL),
+            )
             .with_for_update(of=InferenceRow)
         )
         return _found(await self._session.scalar(statement), inference_id)
@@ -68,11 +82,11 @@ class InferenceStore:
         return (await self._session.scalars(statement)).all()
 
     async def user_of_deployment(self, deployment_id: int) -> int | None:
-        """Return the id of an inference of any training of the deployment."""
+        """Return the id of an inference that has a model of the deployment."""
+        trainings = select(TrainingRow.id).where(TrainingRow.deployment_id == deployment_id)
         statement = (
             select(InferenceRow.id)
-            .join(InferenceRow.training)
-            .where(TrainingRow.deployment_id == deployment_id)
+            .where(or_(*(column.in_(trainings) for column in _TRAINING_IDS)))
             .order_by(InferenceRow.id)
             .limit(1)
         )
@@ -83,10 +97,15 @@ class InferenceStore:
 
         Trainings of one deployment can make the same file.
         """
-        served = select(InferenceRow.id).where(
-            InferenceRow.training_id == training.id,
-            InferenceRow.kept_artifact["sha256"].astext == sha256,
-        )
+        previous = InferenceRow.previous_models
+        kept = [
+            *(column["sha256"].astext for column in _KEPT_ARTIFACTS),
+            *(
+                previous[role]["kept_artifact"]["sha256"].astext
+                for role in ("primary", "canary", "shadow")
+            ),
+        ]
+        served = select(InferenceRow.id).where(or_(*(each == sha256 for each in kept)))
         if await self._session.scalar(served.limit(1)) is not None:
             return True
         published = TrainingRow.improvement["artifact"]["sha256"].astext

@@ -26,9 +26,16 @@ def text_enum(kind: type[EnumT], *, optional: bool = False) -> MappedColumn[Enum
 
 
 def reference(
-    target: str, *, on_delete: str = "RESTRICT", index: bool = True
-) -> MappedColumn[int]:
+    target: str,
+    *,
+    on_delete: str = "RESTRICT",
+    index: bool = True,
+    optional: bool = False,
+) -> MappedColumn[Any]:
     """Return a column that names a row of another table."""
     return mapped_column(
-        BigInteger, ForeignKey(f"{target}.id", ondelete=on_delete), index=index
+        BigInteger,
+        ForeignKey(f"{target}.id", ondelete=on_delete),
+        index=index,
+        nullable=optional,
     )

@@ -1,11 +1,14 @@
 """Inferences."""
 
+from typing import Any
+
 from sqlalchemy import Index, Integer, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from api.tables.base import CreatedAt, JsonObject, PrimaryKey, Table, UtcTime
 from api.tables.columns import OptionalJson, reference, text_enum
+from api.tables.model_set import ModelSet, ServedModel
 from api.tables.training_row import TrainingRow
 from kafkaml.schemas.dead_letters import DeadLetterLimit, Pause
 from kafkaml.schemas.deployments import Resources
@@ -23,8 +26,9 @@ INFERENCE_IS_ACTIVE = text(f"inference.{_ACTIVE}")
 class InferenceRow(Table):
     """A trained model that is served; `serving_replicas` are those that answer.
 
-    `kept_artifact` is the model of a training that was not finished then, and may have
-    published others since.
+    `kept_…artifact` is the model of a training that was not finished then, and may have
+    published others since. `revision` counts which models are to answer;
+    `serving_revisions` says by the number of a replica which it was that told last.
     """
 
     __tablename__ = "inference"
@@ -32,6 +36,12 @@ class InferenceRow(Table):
 
     id: Mapped[PrimaryKey]
     training_id: Mapped[int] = reference("training")
+    canary_training_id: Mapped[int | None] = reference("training", optional=True)
+    canary_share: Mapped[float | None]
+    shadow_training_id: Mapped[int | None] = reference("training", optional=True)
+    revision: Mapped[int] = mapped_column(server_default="1")
+    serving_revisions: Mapped[JsonObject] = mapped_column(server_default="{}")
+    previous_models: Mapped[OptionalJson]
     state: Mapped[InferenceState] = text_enum(InferenceState)
     attempt: Mapped[int] = mapped_column(server_default="1")
     replicas: Mapped[int]
@@ -51,6 +61,8 @@ class InferenceRow(Table):
     wanted_engine: Mapped[EngineChoice] = text_enum(EngineChoice)
     engine: Mapped[OptionalJson]
     kept_artifact: Mapped[OptionalJson]
+    kept_canary_artifact: Mapped[OptionalJson]
+    kept_shadow_artifact: Mapped[OptionalJson]
     resources: Mapped[JsonObject]
     dead_letter_limit: Mapped[OptionalJson]
     pause: Mapped[OptionalJson]
@@ -61,7 +73,15 @@ class InferenceRow(Table):
     created_at: Mapped[CreatedAt]
     stopped_at: Mapped[UtcTime | None]
 
-    training: Mapped[TrainingRow] = relationship(lazy="raise")
+    training: Mapped[TrainingRow] = relationship(
+        lazy="raise", foreign_keys="InferenceRow.training_id"
+    )
+    canary_training: Mapped[TrainingRow | None] = relationship(
+        lazy="raise", foreign_keys="InferenceRow.canary_training_id"
+    )
+    shadow_training: Mapped[TrainingRow | None] = relationship(
+        lazy="raise", foreign_keys="InferenceRow.shadow_training_id"
+    )
 
     @property
     def dead_letter_topic(self) -> str:
@@ -69,11 +89,43 @@ class InferenceRow(Table):
         return f"{self.output_topic}.dlq"
 
     @property
+    def shadow_topic(self) -> str | None:
+        """Where the answers of the shadow go, if there is one."""
+        return f"{self.output_topic}.shadow" if self.shadow_training_id else None
+
+    @property
     def artifacts(self) -> list[Artifact]:
         """The model that is served, in every format that it has."""
-        if self.kept_artifact is not None:
-            return [Artifact.model_validate(self.kept_artifact)]
-        return self.training.artifacts
+        return _artifacts_of(self.training, self.kept_artifact)
+
+    @property
+    def canary_artifacts(self) -> list[Artifact]:
+        """The same of the canary; none without one."""
+        return _artifacts_of(self.canary_training, self.kept_canary_artifact)
+
+    @property
+    def shadow_artifacts(self) -> list[Artifact]:
+        """The same of the shadow; none without one."""
+        return _artifacts_of(self.shadow_training, self.kept_shadow_artifact)
+
+    @property
+    def models(self) -> ModelSet:
+        """The models that are to answer."""
+        return ModelSet(
+            primary=ServedModel(
+                training_id=self.training_id, kept_artifact=_artifact(self.kept_artifact)
+            ),
+            canary=_served(self.canary_training_id, self.kept_canary_artifact),
+            canary_share=self.canary_share,
+            shadow=_served(self.shadow_training_id, self.kept_shadow_artifact),
+        )
+
+    @property
+    def models_before(self) -> ModelSet | None:
+        """The models that answered before, if they were others."""
+        if self.previous_models is None:
+            return None
+        return ModelSet.model_validate(self.previous_models)
 
     @property
     def early_exit(self) -> EarlyExit | None:
@@ -125,8 +177,34 @@ class InferenceRow(Table):
             dead_letter_limit=self.limit_of_dead_letters,
             pause=Pause.model_validate(self.pause) if self.pause else None,
             resources=self.to_resources(),
+            models=self.models.to_resource(),
+            previous_models=self.models_before and self.models_before.to_resource(),
+            revision=self.revision,
+            serving_revisions={
+                str(each): self.serving_revisions[str(each)]
+                for each in self.serving_replicas
+                if str(each) in self.serving_revisions
+            },
             notice=self.notice,
             failure=self.failure,
             created_at=self.created_at,
             stopped_at=self.stopped_at,
         )
+
+
+def _artifacts_of(
+    training: TrainingRow | None, kept: dict[str, Any] | None
+) -> list[Artifact]:
+    if kept is not None:
+        return [Artifact.model_validate(kept)]
+    return training.artifacts if training else []
+
+
+def _artifact(kept: dict[str, Any] | None) -> Artifact | None:
+    return None if kept is None else Artifact.model_validate(kept)
+
+
+def _served(training_id: int | None, kept: dict[str, Any] | None) -> ServedModel | None:
+    if training_id is None:
+        return None
+    return ServedModel(training_id=training_id, kept_artifact=_artifact(kept))
