@@ -13,7 +13,8 @@ from tests.kafkaml.logs import read_announcements, read_ranges
 def test_a_stream_is_announced_once_before_its_first_record(options: SinkOptions) -> None:
     bootstrap, control = str(options["bootstrap_servers"]), str(options["control_topic"])
     topic = options["topic"]
-    with RawSink(**options, incremental=True) as sink:
+    options["incremental"] = True
+    with RawSink(**options) as sink:
         assert sink.announced is None
         sink.send(np.array([1, 2], np.float32), np.uint8(1))
         [message] = read_announcements(bootstrap, control)
@@ -29,9 +30,7 @@ def test_a_stream_is_announced_once_before_its_first_record(options: SinkOptions
 def test_a_stream_without_a_good_record_is_not_announced(options: SinkOptions) -> None:
     bootstrap, control = str(options["bootstrap_servers"]), str(options["control_topic"])
     fields = {"data_fields": ["co2"], "label_fields": ["busy"]}
-    with (
-        JsonSink(**options, **fields, incremental=True) as sink,
-        pytest.raises(FormatError),
-    ):
+    options["incremental"] = True
+    with JsonSink(**options, **fields) as sink, pytest.raises(FormatError):
         sink.send({"co2": "high", "busy": 1})
     assert read_announcements(bootstrap, control) == []
