@@ -38,12 +38,12 @@ class ModelSet(BaseModel):
 
     def to_resource(self) -> ServedModels:
         """Return what a user wants, or sees, of it."""
-        return ServedModels(
-            primary=self.primary.training_id,
-            canary=self.canary
-            and Canary(training_id=self.canary.training_id, share=self.canary_share or 0.0),
-            shadow=self.shadow and Shadow(training_id=self.shadow.training_id),
-        )
+        canary = shadow = None
+        if self.canary and self.canary_share:
+            canary = Canary(training_id=self.canary.training_id, share=self.canary_share)
+        if self.shadow:
+            shadow = Shadow(training_id=self.shadow.training_id)
+        return ServedModels(primary=self.primary.training_id, canary=canary, shadow=shadow)
 
     def to_columns(self) -> dict[str, Any]:
         """Return the columns of an inference that serves it."""
