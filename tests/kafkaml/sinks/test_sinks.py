@@ -1,10 +1,6 @@
 """Sinks on a real broker: what they send is announced exactly, and decodes to the same."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import count
-from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -17,7 +13,7 @@ from kafkaml.exceptions import DeliveryError, FormatError
 from kafkaml.records import record_format
 from kafkaml.sinks import AvroSink, JsonSink, RawSink, announce
 from kafkaml.sinks.base import SinkOptions
-from tests.kafkaml.logs import LogRecord, read_announcements, read_ranges
+from tests.kafkaml.logs import LogRecord, count_records, read_announcements, read_ranges
 
 IMAGES = np.arange(10 * 4 * 5, dtype=np.uint8).reshape(10, 4, 5)
 LABELS = np.arange(10, dtype=np.int64) % 3
@@ -208,41 +204,37 @@ def test_json_takes_dictionaries_rows_and_frames(options: SinkOptions) -> None:
     assert labels.tolist() == [[0], [1], [0], [1]]
 
 
-@contextmanager
-def stranger(options: SinkOptions) -> Iterator[None]:
-    """Let another producer write to partition 0 all the time."""
-    stopped = Event()
-
-    def write() -> None:
-        producer = Producer({"bootstrap.servers": options["bootstrap_servers"]})
-        for number in count():
-            if stopped.wait(0.001):
-                break
-            producer.produce(options["topic"], f"stranger {number}", partition=0)
-        producer.flush(20)
-
-    thread = Thread(target=write)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        thread.join()
-
-
 def test_records_of_other_producers_are_not_announced(options: SinkOptions) -> None:
-    sent = [f"{number:08}" for number in range(3000)]
+    sent = [f"{number:08}" for number in range(3 * 30)]
     with RawSink(**options) as sink:
-        sink.send(sent[0])
-        with stranger(options):
-            for start in range(1, len(sent), 500):
-                sink.send_many(sent[start : start + 500])
-                time.sleep(0.03)
+        for part in range(3):
+            sink.send_many(sent[30 * part :][:30])  # ten for each of three partitions
+            await_records(options, 10 * (part + 1) + 5 * part)
+            write_as_another(options, 5)
     message = only_announcement(options)
-    assert len(message.ranges) > 3, "the other producer wrote in between"
-    assert sum(len(each) for each in message.ranges) == message.total_msg == len(sent)
+    topic = options["topic"]
+    assert message.topic == (
+        f"{topic}:0:0:10,{topic}:0:15:25,{topic}:0:30:40,{topic}:1:0:30,{topic}:2:0:30"
+    )
+    assert message.total_msg == len(sent)
     records = read_ranges(str(options["bootstrap_servers"]), message.ranges)
     assert sorted(str(record.value, "ascii") for record in records if record.value) == sent
+
+
+def await_records(options: SinkOptions, count: int) -> None:
+    """Return once partition 0 holds so many records."""
+    deadline = time.monotonic() + 30
+    while count_records(str(options["bootstrap_servers"]), options["topic"]) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def write_as_another(options: SinkOptions, count: int) -> None:
+    """Let another producer write to partition 0."""
+    producer = Producer({"bootstrap.servers": options["bootstrap_servers"]})
+    for number in range(count):
+        producer.produce(options["topic"], f"stranger {number}", partition=0)
+    assert producer.flush(20) == 0
 
 
 def decoded_rows(options: SinkOptions) -> Any:
