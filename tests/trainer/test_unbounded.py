@@ -14,7 +14,7 @@ from kafkaml.schemas.trainings import Artifact
 from tests.trainer.unbounded import Background, EndlessStream, accuracy, classes
 from trainer.config import TrainerSettings
 from trainer.exceptions import StreamError
-from trainer.incremental.attempt import is_incremental
+from trainer.incremental.eligibility import is_incremental
 from trainer.testing import InMemoryAttempts
 
 

@@ -20,6 +20,7 @@ from kafkaml.schemas.deployments import (
 )
 from kafkaml.schemas.states import ExitCode
 from kafkaml.schemas.workloads import WorkloadKind
+from trainer.assignment import Assignment
 from trainer.config import TrainerSettings
 from trainer.exceptions import FailedError, PlatformError, TrainerError
 from trainer.exports.exporter import ExportedFile, Exporter
@@ -117,7 +118,7 @@ class Work:
             mixed_precision=parameters.fit.mixed_precision,
         )
         with self._sandbox(parameters.resources) as sandbox:
-            outcome = TrainingAttempt(
+            assignment = Assignment(
                 order=order,
                 source=source,
                 attempt=attempt,
@@ -127,7 +128,8 @@ class Work:
                 settings=self.settings,
                 directory=self.directory,
                 stopwatch=self.stopwatch,
-            ).train()
+            )
+            outcome = TrainingAttempt(assignment).train()
         exports = self._export(outcome, parameters)
         deliver(
             outcome,
