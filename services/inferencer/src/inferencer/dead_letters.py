@@ -13,16 +13,24 @@ MAX_REASON_CHARACTERS = 2000
 
 
 class DeadLetterWriter:
-    """Writes the dead letters of one inference."""
+    """Writes the dead letters of one inference.
+
+    `written` counts them, also those that Kafka then does not keep; `newest` says for
+    people why the last one was written.
+    """
 
     def __init__(self, *, topic: str) -> None:
         self.topic = topic
+        self.written = 0
+        self.newest = ""
 
     def write(self, record: Record, *, stage: Stage, error: str, reason: str) -> Reply:
         """Return `record` as it came, with headers that say where and why it failed.
 
         `error` is the name of the kind of error, `reason` a text for people.
         """
+        self.written += 1
+        self.newest = f"{stage}, {error}: {reason[:MAX_REASON_CHARACTERS]}"
         kind, milliseconds = record.timestamp()
         headers = kept_headers(headers_of(record))
         headers.extend(error_headers(record, stage=stage, error=error, reason=reason))

@@ -14,7 +14,12 @@ from inferencer.exceptions import (
 )
 from inferencer.pace import Backoff
 from kafkaml.exceptions import ApiUnavailableError, ClientError, ProblemError
-from kafkaml.schemas.attempts import FailureReport, Order, ProgressReport
+from kafkaml.schemas.attempts import (
+    FailureReport,
+    Order,
+    PauseReport,
+    ProgressReport,
+)
 from kafkaml.schemas.engines import EngineReport
 from kafkaml.schemas.trainings import ArtifactFormat
 
@@ -33,6 +38,7 @@ class Attempts(Protocol):
         format: ArtifactFormat = ArtifactFormat.KERAS,  # noqa: A002  the API's word
     ) -> object: ...
     def progress(self, report: ProgressReport) -> object: ...
+    def pause(self, report: PauseReport) -> object: ...
     def failure(self, report: FailureReport) -> object: ...
 
 
@@ -78,16 +84,35 @@ class Reporter:
         self._serving.set()
         threading.Thread(target=self._report_serving, name="report", daemon=True).start()
 
+    def paused(self, report: PauseReport) -> None:
+        """Report, in the background, that no records are taken until a resumption."""
+        threading.Thread(
+            target=self._report_paused, args=(report,), name="report", daemon=True
+        ).start()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait; return whether the replica was told to stop."""
+        return self._stop.wait(seconds)
+
+    def _report_paused(self, report: PauseReport) -> None:
+        try:
+            self._answered(lambda: self._attempts.pause(report))
+        except (AttemptOverError, AttemptRefusedError) as e:
+            self.end(e)
+        except ClientError as e:
+            self.end(AttemptRefusedError(str(e)))
+
     def _report_serving(self) -> None:
         report = ProgressReport(state="serving", replica=self._replica, engine=self._engine)
         try:
             self._answered(lambda: self._attempts.progress(report))
         except (AttemptOverError, AttemptRefusedError) as e:
-            self._end(e)
+            self.end(e)
         except ClientError as e:
-            self._end(AttemptRefusedError(str(e)))
+            self.end(AttemptRefusedError(str(e)))
 
-    def _end(self, error: AttemptOverError | AttemptRefusedError) -> None:
+    def end(self, error: AttemptOverError | AttemptRefusedError) -> None:
+        """Stop the replica, for its reports are not wanted any more."""
         self.over = error
         self._stop.set()
 
