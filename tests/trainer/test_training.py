@@ -1,5 +1,6 @@
 """Whole trainings: a real broker, a real child, an API in memory."""
 
+import json
 import re
 import secrets
 import sys
@@ -424,3 +425,32 @@ def test_the_trainer_itself_never_imports_tensorflow() -> None:
 
     source = "import sys, trainer.main; sys.exit('tensorflow' in sys.modules)"
     subprocess.run([sys.executable, "-c", source], check=True, timeout=60)
+
+
+def test_what_a_codec_needs_is_left_to_another_attempt_if_it_is_away(
+    kafka_bootstrap: str, topic_name: Callable[[str], str], settings: TrainerSettings
+) -> None:
+    topic = topic_name("data")
+    make_topic(kafka_bootstrap, topic)
+    framed = b"\0\0\0\0\1"  # the schema 1 of a registry that the settings do not name
+    stream = announced(
+        kafka_bootstrap,
+        topic_name("control"),
+        produce(kafka_bootstrap, topic, [(framed + b"\0", framed + bytes(8))]),
+        input_format="AVRO",
+        input_config={
+            "data_scheme": json.dumps(
+                {
+                    "type": "record",
+                    "name": "Point",
+                    "fields": [{"name": each, "type": "float"} for each in "xy"],
+                }
+            ),
+            "label_scheme": '"int"',
+            "wire_format": "confluent",
+        },
+    )
+    code, attempts = stream.train(settings)
+    assert code == ExitCode.RETRYABLE
+    assert attempts.calls[0] == "order"
+    assert not {"artifact", "failure", "result"} & set(attempts.calls)
