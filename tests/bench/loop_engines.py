@@ -15,6 +15,7 @@ class Perceptron:
     """Two layers and a softmax; `repeats` of the hidden layer make it heavier."""
 
     input_shape = (FEATURES,)
+    input_dtype = np.dtype(np.float32)
 
     def __init__(self, *, width: int = 128, repeats: int = 0) -> None:
         chance = np.random.default_rng(1)
@@ -36,6 +37,7 @@ class NoModel:
     """Answers the same to everything, at once."""
 
     input_shape = (FEATURES,)
+    input_dtype = np.dtype(np.float32)
 
     def __init__(self) -> None:
         self._answer = np.full((1, CLASSES), 1 / CLASSES, np.float32)

@@ -66,5 +66,17 @@ class InferencerSettings(KafkaSettings, LogSettings):
         default=None,
         ge=0,
         le=65535,
-        description="where /healthz, /readyz and /metrics answer; null: nowhere",
+        description="where probes and predictions by HTTP are answered; null: nowhere",
+    )
+    probe_host: str = Field(
+        default="", description="the one address to answer at; empty: every one"
+    )
+    advertised_host: str | None = Field(
+        default=None,
+        min_length=1,
+        description="by which name or address the API reaches this; null: it does not",
+    )
+    predict_auth: Literal["key", "none"] = Field(
+        default="key",
+        description="who may use /v2: the API alone, by a key, or whoever reaches the port",
     )

@@ -13,10 +13,13 @@ InferencerError
 │   ├── ExportDamagedError      the export is not what it should be
 │   └── ExportUnequalError      the export gives other answers than Keras
 ├── PredictionError         the engine cannot answer these records
+├── RequestRefusedError     a request over HTTP is answered with an error
+│   └── ModelBusyError          too many ask at once
 ├── DeliveryError           Kafka did not keep every answer: nothing may be committed
 └── KafkaClientLostError    a Kafka client cannot go on; a new process can
 """
 
+from http import HTTPStatus
 from typing import ClassVar
 
 from kafkaml.schemas.states import ExitCode, FailureReason
@@ -81,6 +84,23 @@ class ClusterUnknownError(UnusableOrderError):
 
 class PredictionError(InferencerError):
     """The engine cannot answer these records; fewer of them it may."""
+
+
+class RequestRefusedError(InferencerError):
+    """A request over HTTP cannot be answered; the text says what to do."""
+
+    status: HTTPStatus = HTTPStatus.BAD_REQUEST
+
+    def __init__(self, message: str, *, status: HTTPStatus | None = None) -> None:
+        super().__init__(message)
+        if status is not None:
+            self.status = status
+
+
+class ModelBusyError(RequestRefusedError):
+    """The model answers others for longer than a request waits."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
 class DeliveryError(InferencerError):

@@ -29,6 +29,9 @@ from inferencer.outputs import check_label
 from inferencer.pace import Backoff, BatchLimit
 from inferencer.replies import ReplyMaker
 from inferencer.report import Reporter
+from inferencer.rest.factory import build_routes
+from inferencer.rest.routes import Routes
+from inferencer.served_model import ServedModel
 from inferencer.stream import Stream
 from inferencer.transactions import Transactions
 from kafkaml.schemas.attempts import InferenceOrder
@@ -42,6 +45,7 @@ class Replica:
     stream: Stream
     health: Health
     metrics: Metrics
+    routes: Routes
 
 
 def build_replica(
@@ -50,18 +54,24 @@ def build_replica(
     order: InferenceOrder,
     engine: Engine,
     reporter: Reporter,
+    key: str,
 ) -> Replica:
-    """Return a replica; raise RecordFormatError if its records cannot fit its model."""
+    """Return a replica; raise RecordFormatError if its records cannot fit its model.
+
+    `key` is what those have to show who ask it over HTTP.
+    """
     health = Health()
     metrics = Metrics()
     dead_letters = DeadLetterWriter(topic=order.dead_letter_topic)
+    codec = codec_of(order)
     replies = ReplyMaker(
-        codec=codec_of(order),
+        codec=codec,
         engine=engine,
         answers=_answers(order, engine),
         dead_letters=dead_letters,
         metrics=metrics,
     )
+    model = ServedModel(engine=engine, replies=replies)
     consumer = make_consumer(settings, order)
     delivery, offsets = _guarantee(
         settings=settings,
@@ -74,7 +84,7 @@ def build_replica(
         consumer=consumer,
         assignment=Assignment(consumer=consumer, offsets=offsets, start=order.start),
         offsets=offsets,
-        replies=replies,
+        model=model,
         delivery=delivery,
         limit=BatchLimit(
             most_records=settings.batch_records, most_seconds=settings.batch_seconds
@@ -84,7 +94,16 @@ def build_replica(
         metrics=metrics,
         on_joined=reporter.serving,
     )
-    return Replica(stream=stream, health=health, metrics=metrics)
+    routes = build_routes(
+        order=order,
+        codec=codec,
+        model=model,
+        health=health,
+        metrics=metrics,
+        key=key,
+        is_open=settings.predict_auth == "none",
+    )
+    return Replica(stream=stream, health=health, metrics=metrics, routes=routes)
 
 
 def _answers(order: InferenceOrder, engine: Engine) -> AnswerWriter | EarlyExitWriter:

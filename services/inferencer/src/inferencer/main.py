@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import structlog
 
+from inferencer.addresses import announced, make_key
 from inferencer.config import InferencerSettings
 from inferencer.engines.base import EngineLoader
 from inferencer.engines.ladder import EngineLadder
@@ -17,8 +18,8 @@ from inferencer.exceptions import (
     UnusableOrderError,
 )
 from inferencer.factory import build_replica
-from inferencer.probes import probe_server
 from inferencer.report import Attempts, Reporter
+from inferencer.rest.server import http_server
 from kafkaml.client import Client
 from kafkaml.exceptions import ClientError
 from kafkaml.logging import configure_logging
@@ -80,11 +81,15 @@ def serve(
     loaded = loader.load(order, reporter)
     log.info("model loaded", training_id=order.training_id, version=order.model_version)
     reporter.uses(loaded.report)
+    key = make_key()
     replica = build_replica(
-        settings=settings, order=order, engine=loaded.engine, reporter=reporter
+        settings=settings, order=order, engine=loaded.engine, reporter=reporter, key=key
     )
-    with probe_server(
-        port=settings.probe_port, health=replica.health, metrics=replica.metrics
+    with (
+        http_server(
+            host=settings.probe_host, port=settings.probe_port, routes=replica.routes
+        ) as port,
+        announced(host=settings.advertised_host, port=port, key=key, reporter=reporter),
     ):
         replica.stream.run(order.input_topic, stop)
     if reporter.over:

@@ -21,6 +21,7 @@ from kafkaml.schemas.attempts import (
     ProgressReport,
 )
 from kafkaml.schemas.engines import EngineReport
+from kafkaml.schemas.predictions import AddressReport
 from kafkaml.schemas.trainings import ArtifactFormat
 
 log = structlog.get_logger()
@@ -39,6 +40,7 @@ class Attempts(Protocol):
     ) -> object: ...
     def progress(self, report: ProgressReport) -> object: ...
     def pause(self, report: PauseReport) -> object: ...
+    def address(self, report: AddressReport) -> object: ...
     def failure(self, report: FailureReport) -> object: ...
 
 
@@ -101,6 +103,17 @@ class Reporter:
             self.end(e)
         except ClientError as e:
             self.end(AttemptRefusedError(str(e)))
+
+    def is_at(self, report: AddressReport) -> bool:
+        """Tell where the replica is asked over HTTP; return whether it is to tell again."""
+        try:
+            self._answered(lambda: self._attempts.address(report))
+        except (AttemptOverError, AttemptRefusedError) as e:
+            log.info("the address is of no use any more", reason=str(e))
+            return False
+        except ClientError as e:
+            log.warning("the address was not accepted", error=str(e))
+        return True
 
     def _report_serving(self) -> None:
         report = ProgressReport(state="serving", replica=self._replica, engine=self._engine)

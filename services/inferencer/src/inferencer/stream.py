@@ -14,7 +14,7 @@ from inferencer.health import Health
 from inferencer.metrics import Metrics
 from inferencer.pace import Backoff, BatchLimit
 from inferencer.record import Record
-from inferencer.replies import ReplyMaker
+from inferencer.served_model import ServedModel
 
 log = structlog.get_logger()
 
@@ -36,7 +36,7 @@ class Stream:
         consumer: Consumer,
         assignment: Assignment,
         offsets: Offsets,
-        replies: ReplyMaker,
+        model: ServedModel,
         delivery: ReplyDelivery,
         limit: BatchLimit,
         backoff: Backoff,
@@ -47,7 +47,7 @@ class Stream:
         self._consumer = consumer
         self._assignment = assignment
         self._offsets = offsets
-        self._replies = replies
+        self._model = model
         self._delivery = delivery
         self._limit = limit
         self._backoff = backoff
@@ -175,7 +175,7 @@ class Stream:
     def _answer(self, records: list[Record]) -> bool:
         started = time.monotonic()
         try:
-            self._delivery.deliver(self._replies.replies(records))
+            self._delivery.deliver(self._model.replies(records))
         except DeliveryError as e:
             log.warning("batch not answered, trying again", error=str(e))
             self._health.degraded(str(e))

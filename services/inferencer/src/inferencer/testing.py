@@ -19,6 +19,7 @@ from kafkaml.schemas.attempts import (
     Order,
     ProgressReport,
 )
+from kafkaml.schemas.predictions import AddressReport
 from kafkaml.schemas.trainings import ArtifactFormat
 
 
@@ -37,6 +38,7 @@ class SumEngine:
         seconds_per_record: float = 0.0,
     ) -> None:
         self.input_shape = input_shape
+        self.input_dtype = np.dtype(np.float32)
         self.seconds_per_record = seconds_per_record
         self.poison = poison
         self.seconds_per_batch = seconds_per_batch
@@ -86,6 +88,7 @@ class MemoryAttempts:
         self.reported_serving = threading.Event()
         self.progress_reports: list[ProgressReport] = []
         self.failure_reports: list[FailureReport] = []
+        self.address_reports: list[AddressReport] = []
 
     def order(self) -> Order:
         return self._order
@@ -100,6 +103,9 @@ class MemoryAttempts:
     def progress(self, report: ProgressReport) -> None:
         self.progress_reports.append(report)
         self.reported_serving.set()
+
+    def address(self, report: AddressReport) -> None:
+        self.address_reports.append(report)
 
     def failure(self, report: FailureReport) -> None:
         self.failure_reports.append(report)

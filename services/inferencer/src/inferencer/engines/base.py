@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from kafkaml.records.base import Array
+from kafkaml.records.base import Array, Dtype
 from kafkaml.schemas.attempts import InferenceOrder
 from kafkaml.schemas.engines import EngineReport
 from kafkaml.schemas.trainings import ArtifactFormat
@@ -16,6 +16,10 @@ class Engine(Protocol):
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one record."""
+
+    @property
+    def input_dtype(self) -> Dtype:
+        """What numbers become before they reach the model; `object` for texts."""
 
     def predict(self, batch: Array) -> Array:
         """Return one row for each row of `batch`, of shape `(rows, *input_shape)`.

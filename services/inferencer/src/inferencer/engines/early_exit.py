@@ -6,7 +6,7 @@ from pathlib import Path
 from inferencer.engines.base import ArtifactSource, Engine, LoadedEngine
 from inferencer.engines.files import ModelFiles
 from inferencer.engines.tensorflow import TensorFlowLoader
-from kafkaml.records.base import Array
+from kafkaml.records.base import Array, Dtype
 from kafkaml.schemas.attempts import InferenceOrder
 from kafkaml.schemas.engines import EngineName
 
@@ -21,6 +21,10 @@ class EarlyExitEngine:
     @property
     def input_shape(self) -> tuple[int, ...]:
         return self._engine.input_shape
+
+    @property
+    def input_dtype(self) -> Dtype:
+        return self._engine.input_dtype
 
     def predict(self, batch: Array) -> Array:
         return self._engine.predict(batch)

@@ -80,6 +80,7 @@ class LiteRTEngine:
         self, *, buckets: Mapping[int, Bucket], planner: BucketPlanner, manifest: Manifest
     ) -> None:
         self.input_shape = tuple(manifest.input.shape)
+        self.input_dtype = manifest.input.to_dtype()
         self._output_shape = tuple(manifest.output.shape)
         self._output_dtype = manifest.output.to_dtype()
         self._sizes = sorted(set(manifest.batch_sizes))

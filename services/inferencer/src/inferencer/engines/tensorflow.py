@@ -101,6 +101,7 @@ class TensorFlowEngine:
         input_shape: tuple[int, ...],
     ) -> None:
         self.input_shape = input_shape
+        self.input_dtype = np.dtype(object if dtype == "string" else dtype)
         self._function = function
         self._dtype = dtype
 

@@ -17,6 +17,7 @@ from kafkaml.schemas.attempts import (
     ResultReport,
 )
 from kafkaml.schemas.incremental import ImprovementReport
+from kafkaml.schemas.predictions import AddressReport
 from kafkaml.schemas.trainings import Artifact, ArtifactFormat
 
 
@@ -37,6 +38,10 @@ class AsyncAttempts:
     async def progress(self, report: ProgressReport) -> None:
         """Tell that the attempt waits for its stream, trains or serves."""
         await self._session.report(_place("progress"), report)
+
+    async def address(self, report: AddressReport) -> None:
+        """Tell where a replica of an inference is asked over HTTP, every 15 s."""
+        await self._session.report(_place("address"), report)
 
     async def pause(self, report: PauseReport) -> None:
         """Tell that a replica takes no records until the inference is resumed."""

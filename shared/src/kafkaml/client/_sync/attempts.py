@@ -18,6 +18,7 @@ from kafkaml.schemas.attempts import (
     ResultReport,
 )
 from kafkaml.schemas.incremental import ImprovementReport
+from kafkaml.schemas.predictions import AddressReport
 from kafkaml.schemas.trainings import Artifact, ArtifactFormat
 
 
@@ -38,6 +39,10 @@ class Attempts:
     def progress(self, report: ProgressReport) -> None:
         """Tell that the attempt waits for its stream, trains or serves."""
         self._session.report(_place("progress"), report)
+
+    def address(self, report: AddressReport) -> None:
+        """Tell where a replica of an inference is asked over HTTP, every 15 s."""
+        self._session.report(_place("address"), report)
 
     def pause(self, report: PauseReport) -> None:
         """Tell that a replica takes no records until the inference is resumed."""
