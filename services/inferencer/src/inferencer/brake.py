@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import structlog
 
 from inferencer.dead_letters import DeadLetterWriter
+from inferencer.exceptions import DeliveryError
 from kafkaml.schemas.attempts import InferenceOrder, PauseReport
 from kafkaml.schemas.dead_letters import DeadLetterLimit
 
@@ -62,6 +63,7 @@ class Brake:
             window_records=(limit or DeadLetterLimit()).window_records
         )
         self._dead_letters = dead_letters
+        self._counted = 0
         self._report = report
         self._lock = threading.Lock()
         self._is_on = order.is_paused
@@ -75,9 +77,13 @@ class Brake:
     @contextmanager
     def watch(self, *, records: int) -> Iterator[None]:
         """Learn how many of a batch become dead letters; one that fails does not count."""
-        before = self._dead_letters.written
-        yield
-        letters = min(records, self._dead_letters.written - before)
+        try:
+            yield
+        except DeliveryError:
+            self._counted = self._dead_letters.written
+            raise
+        letters = min(records, self._dead_letters.written - self._counted)
+        self._counted = self._dead_letters.written
         with self._lock:
             self._window.add(records=records, letters=letters)
             if self._rate is None or not self._window.reaches(self._rate) or self._is_on:
