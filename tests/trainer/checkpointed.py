@@ -39,9 +39,13 @@ class Run:
 
     @property
     def outcome(self) -> Any:
-        """All that was measured, but for times."""
+        """All that was measured, but for times, and names that Keras counts up."""
         assert self.trained is not None
-        return self.trained.model_dump(exclude={"fit_seconds", "evaluate_seconds"})
+        name = {"name"}
+        varying: Any = {"input": name, "output": name}
+        return self.trained.model_dump(
+            exclude={"fit_seconds": True, "evaluate_seconds": True, **varying}
+        )
 
 
 def train(

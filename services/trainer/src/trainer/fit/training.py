@@ -13,9 +13,9 @@ from trainer.fit.evaluation import assess, evaluate
 from trainer.fit.fitter import Fitter
 from trainer.fit.options import prepare_model, set_learning_rate
 from trainer.fit.progress import Send, finite_metrics
+from trainer.fit.trained import trained_report
 from trainer.messages import DATA_DIRECTORY, MODEL_FILE, Checkpointing, Trained
-from trainer.models.file import save_model, versions
-from trainer.models.signatures import signatures_of
+from trainer.models.file import save_model
 
 
 def train_model(
@@ -33,14 +33,6 @@ def train_model(
     dataset = Dataset.load(Path(DATA_DIRECTORY))
     source = BatchSource(dataset, memory_bytes=data_memory_bytes)
     started = monotonic()
-    size = parameters.batch_size
-    steps = steps_of(len(dataset.parts.training), size)
-    prepare_model(
-        model,
-        parameters,
-        steps=steps,
-        fewest_steps=steps_of(dataset.fewest_training_records, size),
-    )
     checkpointer = Checkpointer(wanted=checkpointing, send=send)
     fitter = Fitter(
         model=model,
@@ -49,6 +41,7 @@ def train_model(
         send=send,
         checkpointer=checkpointer,
     )
+    steps = _prepare(model, parameters, dataset)
     cross_validation = None
     if len(dataset.folds):
         validator = CrossValidator(
@@ -63,21 +56,24 @@ def train_model(
     fitted = fitter.fit(dataset.parts.training, dataset.parts.validation)
     ended = monotonic()
     checkpointer.close()
-    test = evaluate(model, source, dataset.parts.test, size=size)
+    test = evaluate(model, source, dataset.parts.test, size=parameters.batch_size)
     assessment = assess(model, source, dataset, parameters)
     save_model(model, Path(MODEL_FILE))
-    return Trained(
-        training=fitted.training,
-        validation=fitted.validation,
-        test=finite_metrics(test),
-        fit=fitted.summary,
-        confusion_matrix=assessment.confusion_matrix,
-        classification=assessment.classification,
-        regression=assessment.regression,
-        no_report=assessment.no_report,
-        cross_validation=cross_validation,
+    return trained_report(
+        model,
+        fitted,
+        assessment,
         fit_seconds=ended - started,
         evaluate_seconds=monotonic() - ended,
-        **signatures_of(model),
-        versions=versions(),
+        test=finite_metrics(test),
+        cross_validation=cross_validation,
     )
+
+
+def _prepare(model: Any, parameters: TrainingParameters, dataset: Dataset) -> int:
+    """Compile as the deployment says; return the steps of an epoch on all records."""
+    size = parameters.batch_size
+    steps = steps_of(len(dataset.parts.training), size)
+    fewest_steps = steps_of(dataset.fewest_training_records, size)
+    prepare_model(model, parameters, steps=steps, fewest_steps=fewest_steps)
+    return steps

@@ -29,16 +29,19 @@ from trainer.checkpoints.fit_state import (
 from trainer.checkpoints.keeper import restore_model
 from trainer.data.dataset import Dataset
 from trainer.data.split import Split
-from trainer.exceptions import CheckpointError, DivergedError, ModelCodeError
+from trainer.exceptions import CheckpointError, DivergedError
 from trainer.fit.batches import BatchSource
 from trainer.fit.evaluation import Assessment, assess
-from trainer.fit.fitter import class_weight_of
+from trainer.fit.fitter import Fitted, class_weight_of
 from trainer.fit.options import learning_rate_of, prepare_model
-from trainer.fit.pace import REPORT_EVERY
 from trainer.fit.progress import Send
+from trainer.fit.trained import trained_report
 from trainer.incremental.compiled_steps import CompiledSteps
 from trainer.incremental.publisher import Publisher
-from trainer.incremental.reservoir import RecentRecords, Reservoir, Rows
+from trainer.incremental.record_mix import RecordMix
+from trainer.incremental.reservoir import Rows
+from trainer.incremental.stored_update import take_update
+from trainer.incremental.update_pace import UpdatePace
 from trainer.messages import (
     DATA_DIRECTORY,
     MODEL_FILE,
@@ -48,13 +51,11 @@ from trainer.messages import (
     Metrics,
     StreamStarted,
     StreamTrained,
-    Trained,
     TrainStream,
     Update,
     UpdateDone,
-    update_files,
 )
-from trainer.models.file import save_model, versions
+from trainer.models.file import save_model
 
 MAX_REPORTS = 1000  # epochs of an attempt before that are told again
 
@@ -80,8 +81,7 @@ class StreamTraining:
         )
         self._publisher = Publisher(model, options=options, steps=self._steps, send=send)
         self._checkpointer = Checkpointer(wanted=order.checkpointing, send=send)
-        self._replay = Reservoir(options.replay_records)
-        self._recent = RecentRecords(options.validation_records)
+        self._mix = RecordMix(options, validation_rate=order.validation_rate)
         self._resumed: Checkpoint | None = None
         self._is_built = False
         self._has_updated = False
@@ -97,7 +97,7 @@ class StreamTraining:
             published=None,
         )
         self._reports: list[Metrics] = []
-        self._pace = _Pace()
+        self._pace = UpdatePace()
 
     def train(self, next_command: Callable[[], Command]) -> StreamTrained:
         """Do all updates that come; raise FailedError if the model cannot go on."""
@@ -142,9 +142,7 @@ class StreamTraining:
         self._resumed = checkpoint
         self._position, self._stream = header.position, header.stream
         self._reports = header.reports
-        replay, recent = groups.records[:2], groups.records[2:]
-        self._replay.restore((replay[0], replay[1]), header.stream.replay_seen)
-        self._recent.add((recent[0], recent[1]))
+        self._mix.restore(groups.records, replay_seen=header.stream.replay_seen)
         self._publisher.weights = groups.best_weights
         self._publisher.count = header.stream.improvements
         self._publisher.epoch = header.stream.published
@@ -165,36 +163,20 @@ class StreamTraining:
             restore_model(self._model, self._resumed)
 
     def _update(self, update: Update) -> None:
-        rows, self._has_updated = _load(update.number), True
+        rows, self._has_updated = take_update(update.number), True
         generator = np.random.default_rng([self._order.parameters.seed, update.number])
-        fresh, held_back = self._divide(rows, generator)
-        mixed = self._with_replay(fresh, generator)
+        fresh, held_back = self._mix.divide(rows, generator)
+        mixed = self._mix.with_replay(fresh, generator)
         self._build(mixed)
         for _ in range(self._options.passes):
             self._steps.train(mixed, order=generator.permutation(len(mixed[0])))
         self._check_loss(update.number)
-        self._replay.add(fresh, generator)
-        self._recent.add(held_back)
+        self._mix.keep(fresh, held_back, generator)
         self._note(update, records=len(rows[0]), held_back=len(held_back[0]))
         if self._position.steps == self._options.epoch_updates:
             self._end_epoch()
         if self._checkpointer.is_due:
             self._checkpointer.keep(self._checkpoint)
-
-    def _divide(self, rows: Rows, generator: np.random.Generator) -> tuple[Rows, Rows]:
-        """Return the rows to train on, and those that are held back."""
-        count = len(rows[0])
-        share = max(1, round(count * self._order.validation_rate)) if count > 1 else 0
-        order = generator.permutation(count)
-        held_back, fresh = np.sort(order[:share]), np.sort(order[share:])
-        return (rows[0][fresh], rows[1][fresh]), (rows[0][held_back], rows[1][held_back])
-
-    def _with_replay(self, fresh: Rows, generator: np.random.Generator) -> Rows:
-        share = self._options.replay_share
-        drawn = self._replay.draw(round(len(fresh[0]) * share / (1 - share)), generator)
-        if drawn is None:
-            return fresh
-        return np.concatenate([fresh[0], drawn[0]]), np.concatenate([fresh[1], drawn[1]])
 
     def _check_loss(self, number: int) -> None:
         if self._steps.metrics.get("loss", 0.0) is None:
@@ -233,7 +215,7 @@ class StreamTraining:
         """Measure the model on the newest records; publish it if it is better."""
         epoch = self._position.epochs + 1
         self._position = Position(epochs=epoch, steps=0)
-        values, recent = self._steps.metrics, self._recent.rows
+        values, recent = self._steps.metrics, self._mix.recent
         measured = self._steps.measure(recent) if recent is not None else {}
         self._steps.reset()
         named = {VALIDATION_PREFIX + name: value for name, value in measured.items()}
@@ -243,12 +225,10 @@ class StreamTraining:
             self._publisher.consider(epoch, measured, recent)
 
     def _checkpoint(self) -> Checkpoint:
-        none = np.empty(0, np.float32)
-        rows = [self._replay.rows or (none, none), self._recent.rows or (none, none)]
         groups = groups_of(
             self._model,
             best_weights=self._publisher.weights,
-            records=[np.array(each) for pair in rows for each in pair],
+            records=self._mix.copies(),
         )
         self._checkpointer.check_size(groups)
         header = CheckpointHeader(
@@ -263,7 +243,7 @@ class StreamTraining:
             shapes=groups.shapes,
             stream=self._stream.model_copy(
                 update={
-                    "replay_seen": self._replay.seen,
+                    "replay_seen": self._mix.replay_seen,
                     "improvements": self._publisher.count,
                     "published": self._publisher.epoch,
                 }
@@ -273,7 +253,7 @@ class StreamTraining:
 
     def _finish(self, started: float) -> StreamTrained:
         """Keep the better of the last and the published model, measure and save it."""
-        recent = self._recent.rows
+        recent = self._mix.recent
         if recent is not None:
             self._build(recent)
         if self._position.steps:
@@ -285,26 +265,13 @@ class StreamTraining:
         save_model(self._model, Path(MODEL_FILE))
         if not self._has_updated and recent is not None:
             _all_of(recent).save(Path(DATA_DIRECTORY))  # the trainer has seen no others
-        last = self._reports[-1] if self._reports else {}
-        trained = Trained(
-            training={k: v for k, v in last.items() if not k.startswith(VALIDATION_PREFIX)},
-            validation=validation,
-            test={},
-            fit=FitSummary(
-                epochs=self._position.epochs,
-                steps_per_epoch=self._options.epoch_updates,
-                stopped_early=False,
-                best_epoch=kept,
-                learning_rate=learning_rate_of(self._model),
-            ),
-            confusion_matrix=assessment.confusion_matrix,
-            classification=assessment.classification,
-            regression=assessment.regression,
-            no_report=assessment.no_report,
-            cross_validation=None,
+        fitted = Fitted(self._last_training(), validation, self._summary(kept))
+        trained = trained_report(
+            self._model,
+            fitted,
+            assessment,
             fit_seconds=ended - started,
             evaluate_seconds=monotonic() - ended,
-            versions=versions(),
         )
         return StreamTrained(
             trained=trained,
@@ -312,6 +279,19 @@ class StreamTraining:
             records=self._stream.records,
             held_back=self._stream.held_back,
             improvements=self._publisher.count,
+        )
+
+    def _last_training(self) -> Metrics:
+        last = self._reports[-1] if self._reports else {}
+        return {k: v for k, v in last.items() if not k.startswith(VALIDATION_PREFIX)}
+
+    def _summary(self, kept: int | None) -> FitSummary:
+        return FitSummary(
+            epochs=self._position.epochs,
+            steps_per_epoch=self._options.epoch_updates,
+            stopped_early=False,
+            best_epoch=kept,
+            learning_rate=learning_rate_of(self._model),
         )
 
     def _settle(self, recent: Rows | None) -> tuple[int | None, Metrics]:
@@ -333,37 +313,7 @@ class StreamTraining:
         return assess(self._model, source, dataset, self._order.parameters)
 
 
-class _Pace:
-    """Says when to tell how far it is, and how fast."""
-
-    def __init__(self) -> None:
-        self._told_at = -float("inf")
-        self._told_records: int | None = None
-
-    @property
-    def is_due(self) -> bool:
-        return monotonic() - self._told_at >= REPORT_EVERY.total_seconds()
-
-    def speed(self, records: int) -> float | None:
-        """Return the records per second since it was told before."""
-        now, before = monotonic(), self._told_records
-        seconds, self._told_at, self._told_records = now - self._told_at, now, records
-        return None if before is None else round((records - before) / seconds, 6)
-
-
 def _all_of(rows: Rows) -> Dataset:
     """Return rows as a dataset with nothing but a validation part."""
     none = np.empty(0, np.int64)
     return Dataset(rows[0], rows[1], Split(none, np.arange(len(rows[0])), none))
-
-
-def _load(number: int) -> Rows:
-    """Read the files of an update, and remove them."""
-    paths = [Path(DATA_DIRECTORY) / name for name in update_files(number)]
-    try:
-        features, labels = (np.load(path, allow_pickle=False) for path in paths)
-    except (OSError, ValueError) as e:
-        raise ModelCodeError(f"the model's code has taken its records away: {e}") from e
-    for path in paths:
-        path.unlink(missing_ok=True)
-    return features, labels
