@@ -30,6 +30,11 @@ class Car:
         with self.brake.watch(records=records):
             self.write(letters)
 
+    def fail(self, records: int, *, letters: int) -> None:
+        with self.brake.watch(records=records):
+            self.write(letters)
+            raise DeliveryError("away")
+
     def write(self, letters: int) -> None:
         for _ in range(letters):
             self.letters.write(record(b"v"), stage="decode", error="E", reason="short")
@@ -79,9 +84,8 @@ def test_without_a_limit_nothing_is_braked() -> None:
 
 def test_a_batch_that_is_done_again_counts_once() -> None:
     car = Car()
-    with pytest.raises(DeliveryError), car.brake.watch(records=10):
-        car.write(4)
-        raise DeliveryError("away")
+    with pytest.raises(DeliveryError):
+        car.fail(10, letters=4)
     car.answer(10, letters=4)
     assert not car.brake.is_on
 
