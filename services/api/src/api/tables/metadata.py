@@ -11,6 +11,7 @@ from api.tables.model_row import ModelRow
 from api.tables.model_version_row import ModelVersionRow
 from api.tables.outbox_record import OutboxRecord
 from api.tables.platform_row import PlatformRow
+from api.tables.replica_address_row import ReplicaAddressRow
 from api.tables.sent_letter_row import SentLetterRow
 from api.tables.token_row import TokenRow
 from api.tables.training_metric_row import TrainingMetricRow
@@ -27,6 +28,7 @@ ALL_TABLES = (
     ModelVersionRow,
     OutboxRecord,
     PlatformRow,
+    ReplicaAddressRow,
     SentLetterRow,
     TokenRow,
     TrainingMetricRow,
