@@ -83,6 +83,13 @@ def test_it_asks_for_no_less_cpu_than_the_engine_knows() -> None:
     assert built["HostConfig"]["NanoCpus"] == 10_000_000
 
 
+def test_files_of_a_training_may_take_half_of_its_memory_as_they_count_as_memory() -> None:
+    wanted = with_resources(workload(), Resources(memory="800Mi"))
+    run = Run(wanted.name, 0, 1)
+    built = ContainerBuilder(settings=SETTINGS).build(wanted, {}, run=run, restarts=0)
+    assert f"KAFKA_ML_TEMPORARY_BYTES={400 * 2**20}" in built["Env"]
+
+
 def test_each_start_of_each_replica_in_each_network_has_a_name_of_its_own() -> None:
     runs = [
         Run("kafkaml-inference-1-1", 0, 1),

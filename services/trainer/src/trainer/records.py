@@ -195,7 +195,8 @@ class RecordCollector:
                 f"{count} records of {row_bytes} bytes need {_mebibytes(needed)}, but "
                 f"{self._directory} has room for {_mebibytes(room)}: give the trainer's "
                 "work directory more (on Kubernetes KAFKA_ML_KUBERNETES_TEMPORARY_BYTES, "
-                "with Docker KAFKA_ML_DOCKER_TEMPORARY_BYTES), or send fewer records"
+                "with Docker, where it is memory, resources.memory and "
+                "KAFKA_ML_DOCKER_TEMPORARY_BYTES), or send fewer records"
             )
 
 

@@ -62,7 +62,8 @@ class ContainerBuilder:
         restarts: int,
     ) -> dict[str, Any]:
         """Return the container of a run, which is the `restarts`-th restart in a row."""
-        variables = {**environment, **variables_of(workload)}
+        room = self._temporary_bytes(workload)
+        variables = {**environment, **variables_of(workload, temporary_bytes=room)}
         return {
             "Image": image_of(self._settings, workload),
             "User": f"{IMAGE_USER}:{IMAGE_USER}",
@@ -74,6 +75,11 @@ class ContainerBuilder:
             "StopTimeout": math.ceil(self._settings.stop_grace.total_seconds()),
             "HostConfig": self._host(workload),
         }
+
+    def _temporary_bytes(self, workload: Workload) -> int:
+        """Return what files may take: as they count as memory, no more than half of it."""
+        half = memory_bytes(workload.resources.memory) // 2
+        return min(self._settings.docker_temporary_bytes, half)
 
     def _host(self, workload: Workload) -> dict[str, Any]:
         return {

@@ -29,11 +29,17 @@ def image_of(settings: ImageSettings, workload: Workload) -> str:
     return settings.trainer_image
 
 
-def variables_of(workload: Workload) -> dict[str, str]:
-    """Return the variables that follow from running in a container."""
+def variables_of(workload: Workload, *, temporary_bytes: int) -> dict[str, str]:
+    """Return the variables that follow from running in a container.
+
+    `temporary_bytes` is what a training may write before the container is ended for it.
+    """
     if workload.kind is WorkloadKind.INFERENCE:
         return _HOMES | _inferencer_variables(workload)
-    return _HOMES | {"KAFKA_ML_WORK_DIRECTORY": TEMPORARY_DIRECTORY}
+    place = {"KAFKA_ML_WORK_DIRECTORY": TEMPORARY_DIRECTORY}
+    if workload.kind is WorkloadKind.TRAINING:
+        place["KAFKA_ML_TEMPORARY_BYTES"] = str(temporary_bytes)
+    return _HOMES | place
 
 
 def _inferencer_variables(workload: Workload) -> dict[str, str]:

@@ -69,10 +69,9 @@ class ContainerManifest:
             for name, value in environment.items()
             if name not in SECRET_VARIABLES
         }
-        variables |= variables_of(workload)
-        if workload.kind is WorkloadKind.TRAINING:
-            room = self._settings.kubernetes_temporary_bytes
-            variables["KAFKA_ML_TEMPORARY_BYTES"] = str(room)
+        variables |= variables_of(
+            workload, temporary_bytes=self._settings.kubernetes_temporary_bytes
+        )
         if self._settings.kubernetes_kafka_ca_secret is not None:
             location = f"{KAFKA_CA_FOLDER.path}/ca.crt"
             variables["KAFKA_ML_KAFKA_SSL_CA_LOCATION"] = location
