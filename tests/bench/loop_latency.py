@@ -57,7 +57,7 @@ def _through_loop(
     with running(bench, order, engine) as replica:
         seconds = _exchange(bench, topic, order.output_topic, rate, records)
         value = replica.metrics.registry.get_sample_value
-        total = value("kafkaml_inferencer_stage_seconds_total", {"stage": "commit"})
+        total = value("kafkaml_inferencer_stage_seconds_sum", {"stage": "commit"})
         count = value("kafkaml_inferencer_batch_records_count")
     return seconds, (total or 0) / (count or 1)
 

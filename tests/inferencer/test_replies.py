@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from inferencer.answers import AnswerWriter
 from inferencer.codecs import codec_of
 from inferencer.dead_letters import DeadLetterWriter
+from inferencer.drift import DriftWatch
 from inferencer.metrics import Metrics
 from inferencer.record import Headers, Reply
 from inferencer.replies import ReplyMaker
@@ -37,6 +38,7 @@ def maker(order: InferenceOrder | None = None) -> ReplyMaker:
         answers=AnswerWriter(order=order),
         dead_letters=DeadLetterWriter(topic=order.dead_letter_topic),
         metrics=Metrics(),
+        drift=DriftWatch(),
     )
 
 

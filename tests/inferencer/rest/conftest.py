@@ -13,6 +13,7 @@ import pytest
 from inferencer.answers import AnswerWriter
 from inferencer.codecs import codec_of
 from inferencer.dead_letters import DeadLetterWriter
+from inferencer.drift import DriftWatch
 from inferencer.health import Health
 from inferencer.metrics import Metrics
 from inferencer.replies import ReplyMaker
@@ -83,6 +84,7 @@ def _serve(
         answers=AnswerWriter(order=order),
         dead_letters=DeadLetterWriter(topic=order.dead_letter_topic),
         metrics=metrics,
+        drift=DriftWatch(),
     )
     model = ServedModel(engine=engine, replies=replies)
     routes = build_routes(

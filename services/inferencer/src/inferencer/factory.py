@@ -17,6 +17,7 @@ from inferencer.codecs import codec_of
 from inferencer.config import InferencerSettings
 from inferencer.dead_letters import DeadLetterWriter
 from inferencer.delivery import Delivery
+from inferencer.drift import DriftWatch
 from inferencer.engines.base import Engine
 from inferencer.engines.early_exit import EarlyExitEngine
 from inferencer.exactly_once import ExactlyOnce
@@ -45,6 +46,7 @@ class Replica:
     stream: Stream
     health: Health
     metrics: Metrics
+    drift: DriftWatch
     routes: Routes
 
 
@@ -62,6 +64,7 @@ def build_replica(
     """
     health = Health()
     metrics = Metrics()
+    drift = DriftWatch()
     dead_letters = DeadLetterWriter(topic=order.dead_letter_topic)
     codec = codec_of(order)
     replies = ReplyMaker(
@@ -70,6 +73,7 @@ def build_replica(
         answers=_answers(order, engine),
         dead_letters=dead_letters,
         metrics=metrics,
+        drift=drift,
     )
     model = ServedModel(engine=engine, replies=replies)
     consumer = make_consumer(settings, order)
@@ -103,7 +107,9 @@ def build_replica(
         key=key,
         is_open=settings.predict_auth == "none",
     )
-    return Replica(stream=stream, health=health, metrics=metrics, routes=routes)
+    return Replica(
+        stream=stream, health=health, metrics=metrics, drift=drift, routes=routes
+    )
 
 
 def _answers(order: InferenceOrder, engine: Engine) -> AnswerWriter | EarlyExitWriter:

@@ -7,6 +7,7 @@ import numpy as np
 
 from inferencer.answers import AnswerWriter, EarlyExitWriter
 from inferencer.dead_letters import DeadLetterWriter
+from inferencer.drift import DriftWatch
 from inferencer.engines.base import Engine
 from inferencer.exceptions import PredictionError
 from inferencer.metrics import Metrics
@@ -25,12 +26,14 @@ class ReplyMaker:
         answers: AnswerWriter | EarlyExitWriter,
         dead_letters: DeadLetterWriter,
         metrics: Metrics,
+        drift: DriftWatch,
     ) -> None:
         self._codec = codec
         self._engine = engine
         self._answers = answers
         self._dead_letters = dead_letters
         self._metrics = metrics
+        self._drift = drift
 
     def replies(self, records: Sequence[Record]) -> list[Reply]:
         """Return the answers and dead letters of `records`."""
@@ -58,6 +61,7 @@ class ReplyMaker:
                 with self._metrics.stage("encode"):
                     answered = records[first : first + len(outcome)]
                     written = self._answers.write(answered, outcome)
+                self._drift.observe(batch[first : first + len(outcome)], outcome)
                 yield from written
 
     def _undecodable(self, record: Record, bad: BadRecord) -> Reply:
