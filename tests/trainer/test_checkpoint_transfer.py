@@ -11,9 +11,10 @@ import pytest
 from kafkaml.exceptions import ApiUnavailableError
 from kafkaml.schemas.trainings import Artifact
 from tests.trainer.orders import training_order
-from trainer.checkpoints.transfer import CheckpointSender, UntrustedFile, fetch_checkpoint
+from trainer.checkpoints.transfer import CheckpointSender, fetch_checkpoint
 from trainer.exceptions import AttemptOverError, PlatformError
 from trainer.messages import CHECKPOINT_FILE, RESUME_FILE, CheckpointWritten
+from trainer.results.file_sender import UntrustedFile
 from trainer.results.reporter import Reporter
 from trainer.testing import InMemoryAttempts
 

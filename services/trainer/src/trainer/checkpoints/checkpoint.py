@@ -73,14 +73,14 @@ class StreamPosition(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    starts: dict[int, int]
-    positions: dict[int, int]
-    updates: int = Field(ge=0)
-    records: int = Field(ge=0)
-    held_back: int = Field(ge=0)
-    replay_seen: int = Field(ge=0)
-    improvements: int = Field(ge=0)
-    published: int | None
+    starts: dict[int, int] = Field(default_factory=dict)
+    positions: dict[int, int] = Field(default_factory=dict)
+    updates: int = Field(default=0, ge=0)
+    records: int = Field(default=0, ge=0)
+    held_back: int = Field(default=0, ge=0)
+    replay_seen: int = Field(default=0, ge=0)
+    improvements: int = Field(default=0, ge=0)
+    published: int | None = None
 
 
 class CheckpointHeader(BaseModel):

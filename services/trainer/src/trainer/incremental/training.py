@@ -10,7 +10,6 @@ import numpy as np
 from kafkaml.schemas.attempts import EpochReport
 from kafkaml.schemas.fit import VALIDATION_PREFIX
 from kafkaml.schemas.results import FitSummary
-from kafkaml.schemas.trainings import TrainingProgress
 from trainer.checkpoints.checkpoint import (
     Checkpoint,
     CheckpointHeader,
@@ -86,18 +85,9 @@ class StreamTraining:
         self._is_built = False
         self._has_updated = False
         self._position = Position(epochs=0, steps=0)
-        self._stream = StreamPosition(
-            starts={},
-            positions={},
-            updates=0,
-            records=0,
-            held_back=0,
-            replay_seen=0,
-            improvements=0,
-            published=None,
-        )
+        self._stream = StreamPosition()
         self._reports: list[Metrics] = []
-        self._pace = UpdatePace()
+        self._pace = UpdatePace(epoch_updates=options.epoch_updates)
 
     def train(self, next_command: Callable[[], Command]) -> StreamTrained:
         """Do all updates that come; raise FailedError if the model cannot go on."""
@@ -199,17 +189,8 @@ class StreamTraining:
             }
         )
         if self._pace.is_due:
-            self._send(FitProgressed(report=self._progress()))
-
-    def _progress(self) -> TrainingProgress:
-        records = self._stream.records
-        return TrainingProgress(
-            epoch=self._position.epochs + 1,
-            step=self._position.steps,
-            steps=self._options.epoch_updates,
-            records_per_second=self._pace.speed(records),
-            records=records,
-        )
+            progress = self._pace.progress(self._position, records=self._stream.records)
+            self._send(FitProgressed(report=progress))
 
     def _end_epoch(self) -> None:
         """Measure the model on the newest records; publish it if it is better."""
