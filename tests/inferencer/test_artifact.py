@@ -24,6 +24,8 @@ class Source:
         self,
         path: Path,
         format: ArtifactFormat = ArtifactFormat.KERAS,  # noqa: A002, ARG002  the API's word
+        *,
+        sha256: str | None = None,  # noqa: ARG002
     ) -> None:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):

@@ -15,6 +15,7 @@ from kafkaml.exceptions import ApiUnavailableError, ProblemError
 from kafkaml.schemas.attempts import FailureReport, Order, ProgressReport
 from kafkaml.schemas.engines import EngineName, EngineReport
 from kafkaml.schemas.problems import PROBLEM_TYPE_PREFIX, Problem
+from kafkaml.schemas.served_models import RefusalReport
 from kafkaml.schemas.states import FailureReason
 from kafkaml.schemas.trainings import ArtifactFormat
 
@@ -42,9 +43,11 @@ class TroubledAttempts:
         self,
         path: Path,
         format: ArtifactFormat = ArtifactFormat.KERAS,  # noqa: A002  the API's word
+        *,
+        sha256: str | None = None,
     ) -> None:
         self.trouble()
-        self.inner.download_artifact(path, format)
+        self.inner.download_artifact(path, format, sha256=sha256)
 
     def progress(self, report: ProgressReport) -> None:
         self.trouble()
@@ -53,6 +56,10 @@ class TroubledAttempts:
     def failure(self, report: FailureReport) -> None:
         self.trouble()
         self.inner.failure(report)
+
+    def refusal(self, report: RefusalReport) -> None:
+        self.trouble()
+        self.inner.refusal(report)
 
     def trouble(self) -> None:
         if self.errors:

@@ -22,6 +22,7 @@ ApiError                          answered as a problem document (RFC 9457)
 │   ├── AttemptOverError          409 attempt-over
 │   ├── DeploymentOverError       409 deployment-over
 │   ├── InferenceOverError        409 inference-over
+│   ├── NoModelsBeforeError       409 no-models-before
 │   ├── OtherClusterError         409 other-cluster
 │   ├── TopicMissingError         409 topic-missing
 │   └── DatasourceRejectedError   409 datasource-rejected
@@ -32,10 +33,12 @@ ApiError                          answered as a problem document (RFC 9457)
 ├── IdempotencyKeyReusedError     422 idempotency-key-reused
 ├── InternalError                 500 internal
 └── UnavailableError              503 unavailable
+    └── NoReplicaError            503 no-replica
 StartupError                      the process must not start
 ├── SchemaOutdatedError           the database has another schema than the code
 └── UndeclaredPermissionError     a route does not say who may call it
 RecordsRejectedError              Kafka will never take these records
+ReplicaFailedError                one replica of an inference did not answer
 TopicUnusableError                letters are for a topic that cannot be written
 """
 
@@ -342,6 +345,19 @@ class TopicMissingError(ConflictError):
         super().__init__(f"There is no topic {topic}. Make it, and send again.")
 
 
+class NoModelsBeforeError(ConflictError):
+    """An inference has nothing to roll back to."""
+
+    code = "no-models-before"
+    title = "There are no models to return to"
+
+    def __init__(self, inference_id: int) -> None:
+        super().__init__(
+            f"The inference {inference_id} has had no other models that it could serve. "
+            "Change them with PUT …/models."
+        )
+
+
 class DatasourceRejectedError(ConflictError):
     """A control message that breaks a rule cannot be sent again."""
 
@@ -435,6 +451,19 @@ class UnavailableError(ApiError):
         )
 
 
+class NoReplicaError(UnavailableError):
+    """An inference has no replica that answers over HTTP."""
+
+    code = "no-replica"
+    title = "No replica answers"
+
+    def __init__(self, inference_id: int) -> None:
+        super().__init__(
+            f"No replica of the inference {inference_id} answers now",
+            retry_after=timedelta(seconds=2),
+        )
+
+
 class StartupError(Exception):
     """The process must not start; the text says what to do."""
 
@@ -454,6 +483,10 @@ class UndeclaredPermissionError(StartupError):
 
     def __init__(self, routes: Sequence[str]) -> None:
         super().__init__(f"No permission is declared for {', '.join(routes)}.")
+
+
+class ReplicaFailedError(Exception):
+    """One replica did not answer; another may."""
 
 
 class RecordsRejectedError(Exception):

@@ -33,7 +33,7 @@ def fetch_artifact(source: ArtifactSource, artifact: Artifact, path: Path) -> No
 def _fetch(source: ArtifactSource, artifact: Artifact, path: Path) -> str | None:
     """Download once; return what is wrong, if anything is."""
     try:
-        source.download_artifact(path, artifact.format)
+        source.download_artifact(path, artifact.format, sha256=artifact.sha256)
     except ProblemError as e:
         return f"the model file is missing: {e}"
     except ClientError as e:

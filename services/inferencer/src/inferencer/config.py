@@ -13,7 +13,11 @@ class InferencerSettings(KafkaSettings, LogSettings):
 
     replica: int = Field(default=0, ge=0)
     batch_records: int = Field(
-        default=1024, ge=1, le=50_000, description="records per batch at most"
+        default=1024,
+        ge=2,
+        le=50_000,
+        description="records at most that are being answered and not committed yet; "
+        "at least once, that are two batches",
     )
     batch_bytes: int = Field(
         default=16 * 2**20,
@@ -55,6 +59,12 @@ class InferencerSettings(KafkaSettings, LogSettings):
     engine: EngineChoice = Field(
         default=EngineChoice.AUTO,
         description="what computes the predictions, where the inference leaves it open",
+    )
+    order_seconds: float = Field(
+        default=3.0,
+        ge=0.05,
+        le=60,
+        description="how often to ask which models are to answer",
     )
     intra_op_threads: int = Field(
         default=0, ge=0, description="threads inside one operation; 0: one a core"

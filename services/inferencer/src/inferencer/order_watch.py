@@ -26,7 +26,7 @@ class OrderWatch:
     def __init__(
         self, *, reporter: Reporter, seconds: float, listeners: Sequence[Listener]
     ) -> None:
-        """A listener is called on the watch's thread, and must return soon."""
+        """Call `listeners` on the watch's thread; they must return soon."""
         self._reporter = reporter
         self._seconds = seconds
         self._listeners = listeners

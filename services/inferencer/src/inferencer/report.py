@@ -22,6 +22,7 @@ from kafkaml.schemas.attempts import (
 )
 from kafkaml.schemas.engines import EngineReport
 from kafkaml.schemas.predictions import AddressReport
+from kafkaml.schemas.served_models import RefusalReport
 from kafkaml.schemas.trainings import ArtifactFormat
 
 log = structlog.get_logger()
@@ -37,11 +38,14 @@ class Attempts(Protocol):
         self,
         path: Path,
         format: ArtifactFormat = ArtifactFormat.KERAS,  # noqa: A002  the API's word
+        *,
+        sha256: str | None = None,
     ) -> object: ...
     def progress(self, report: ProgressReport) -> object: ...
     def pause(self, report: PauseReport) -> object: ...
     def address(self, report: AddressReport) -> object: ...
     def failure(self, report: FailureReport) -> object: ...
+    def refusal(self, report: RefusalReport) -> object: ...
 
 
 class Reporter:
@@ -53,6 +57,7 @@ class Reporter:
         self._stop = stop
         self._serving = threading.Event()
         self._engine: EngineReport | None = None
+        self._revision = 1
         self.over: AttemptOverError | AttemptRefusedError | None = None
 
     def order(self) -> Order:
@@ -63,9 +68,13 @@ class Reporter:
         self,
         path: Path,
         format: ArtifactFormat = ArtifactFormat.KERAS,  # noqa: A002  the API's word
+        *,
+        sha256: str | None = None,
     ) -> None:
         """Store the model file at `path`; raise ProblemError if there is none."""
-        self._answered(lambda: self._attempts.download_artifact(path, format))
+        self._answered(
+            lambda: self._attempts.download_artifact(path, format, sha256=sha256)
+        )
 
     def failed(self, error: UnusableOrderError) -> None:
         """Report that the order cannot be carried out."""
@@ -75,16 +84,48 @@ class Reporter:
         except ProblemError as e:
             log.warning("the failure was not accepted", problem=str(e))
 
-    def uses(self, engine: EngineReport | None) -> None:
-        """Tell of the engine together with the news that records are answered."""
+    def uses(self, engine: EngineReport | None, *, revision: int = 1) -> None:
+        """Tell whose models answer, and how, with the news that records are answered.
+
+        Where that is known already, tell it in the background.
+        """
         self._engine = engine
+        self._revision = revision
+        if self._serving.is_set():
+            self._report_in_background()
+
+    def refuses(self, revision: int, reason: str) -> None:
+        """Report that the models of a revision cannot be served."""
+        report = RefusalReport(
+            replica=self._replica, revision=revision, reason=reason[:10_000]
+        )
+        self._answered(lambda: self._attempts.refusal(report))
 
     def serving(self) -> None:
         """Report once, in the background, that records are answered from now on."""
         if self._serving.is_set():
             return
         self._serving.set()
+        self._report_in_background()
+
+    def end(self, error: AttemptOverError | AttemptRefusedError) -> None:
+        """Stop the replica, for its reports are not wanted any more."""
+        self.over = error
+        self._stop.set()
+
+    def _report_in_background(self) -> None:
         threading.Thread(target=self._report_serving, name="report", daemon=True).start()
+
+    def is_at(self, report: AddressReport) -> bool:
+        """Tell where the replica is asked over HTTP; return whether it is to tell again."""
+        try:
+            self._answered(lambda: self._attempts.address(report))
+        except (AttemptOverError, AttemptRefusedError) as e:
+            log.info("the address is of no use any more", reason=str(e))
+            return False
+        except ClientError as e:
+            log.warning("the address was not accepted", error=str(e))
+        return True
 
     def paused(self, report: PauseReport) -> None:
         """Report, in the background, that no records are taken until a resumption."""
@@ -104,30 +145,19 @@ class Reporter:
         except ClientError as e:
             self.end(AttemptRefusedError(str(e)))
 
-    def is_at(self, report: AddressReport) -> bool:
-        """Tell where the replica is asked over HTTP; return whether it is to tell again."""
-        try:
-            self._answered(lambda: self._attempts.address(report))
-        except (AttemptOverError, AttemptRefusedError) as e:
-            log.info("the address is of no use any more", reason=str(e))
-            return False
-        except ClientError as e:
-            log.warning("the address was not accepted", error=str(e))
-        return True
-
     def _report_serving(self) -> None:
-        report = ProgressReport(state="serving", replica=self._replica, engine=self._engine)
+        report = ProgressReport(
+            state="serving",
+            replica=self._replica,
+            engine=self._engine,
+            revision=self._revision,
+        )
         try:
             self._answered(lambda: self._attempts.progress(report))
         except (AttemptOverError, AttemptRefusedError) as e:
             self.end(e)
         except ClientError as e:
             self.end(AttemptRefusedError(str(e)))
-
-    def end(self, error: AttemptOverError | AttemptRefusedError) -> None:
-        """Stop the replica, for its reports are not wanted any more."""
-        self.over = error
-        self._stop.set()
 
     def _answered(self, call: Callable[[], AnswerT]) -> AnswerT:
         backoff = Backoff()

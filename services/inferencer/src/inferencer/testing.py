@@ -1,5 +1,6 @@
 """Stand-ins for tests: an engine without TensorFlow, an API without HTTP."""
 
+import hashlib
 import tempfile
 import threading
 import time
@@ -17,10 +18,12 @@ from kafkaml.schemas.attempts import (
     FailureReport,
     InferenceOrder,
     Order,
+    PauseReport,
     ProgressReport,
 )
 from kafkaml.schemas.predictions import AddressReport
-from kafkaml.schemas.trainings import ArtifactFormat
+from kafkaml.schemas.served_models import RefusalReport
+from kafkaml.schemas.trainings import Artifact, ArtifactFormat
 
 
 class SumEngine:
@@ -85,20 +88,35 @@ class MemoryAttempts:
     ) -> None:
         self._order = order
         self._artifacts = {ArtifactFormat.KERAS: artifact, **exports}
+        self._by_digest: dict[str, bytes] = {}
         self.reported_serving = threading.Event()
         self.progress_reports: list[ProgressReport] = []
         self.failure_reports: list[FailureReport] = []
+        self.pause_reports: list[PauseReport] = []
+        self.refusal_reports: list[RefusalReport] = []
         self.address_reports: list[AddressReport] = []
 
     def order(self) -> Order:
         return self._order
 
+    def change_order(self, order: Order) -> None:
+        """Want something else from now on."""
+        self._order = order
+
+    def add_artifact(self, content: bytes) -> Artifact:
+        """Keep one more model file, and return what an order says of it."""
+        digest = hashlib.sha256(content).hexdigest()
+        self._by_digest[digest] = content
+        return Artifact(size_bytes=len(content), sha256=digest)
+
     def download_artifact(
         self,
         path: Path,
         format: ArtifactFormat = ArtifactFormat.KERAS,  # noqa: A002  the API's word
+        *,
+        sha256: str | None = None,
     ) -> None:
-        path.write_bytes(self._artifacts[format])
+        path.write_bytes(self._by_digest.get(sha256 or "", self._artifacts[format]))
 
     def progress(self, report: ProgressReport) -> None:
         self.progress_reports.append(report)
@@ -107,5 +125,11 @@ class MemoryAttempts:
     def address(self, report: AddressReport) -> None:
         self.address_reports.append(report)
 
+    def pause(self, report: PauseReport) -> None:
+        self.pause_reports.append(report)
+
     def failure(self, report: FailureReport) -> None:
         self.failure_reports.append(report)
+
+    def refusal(self, report: RefusalReport) -> None:
+        self.refusal_reports.append(report)

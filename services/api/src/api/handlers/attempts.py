@@ -1,6 +1,8 @@
 """Attempts: the routes of trainers and inferencers; the token says which attempt it is."""
 
-from fastapi import APIRouter, Depends, Request, Response, status
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response, status
 
 from api.dependencies import Attempt, Files
 from api.exceptions import AttemptOverError
@@ -25,6 +27,7 @@ from kafkaml.schemas.attempts import (
     ResultReport,
 )
 from kafkaml.schemas.incremental import ImprovementReport
+from kafkaml.schemas.served_models import RefusalReport
 from kafkaml.schemas.trainings import Artifact, ArtifactFormat
 
 router = APIRouter(
@@ -113,9 +116,12 @@ async def upload_export(
     responses=binary_answer(OCTET_STREAM),
 )
 async def download_served_artifact(
-    caller: AttemptCaller, files: Files, wanted: WantedFormat = ArtifactFormat.KERAS
+    caller: AttemptCaller,
+    files: Files,
+    wanted: WantedFormat = ArtifactFormat.KERAS,
+    sha256: Annotated[str | None, Query(pattern="^[0-9a-f]{64}$")] = None,
 ) -> Response:
-    download = await files.download_for(_attempt_of(caller), wanted)
+    download = await files.download_for(_attempt_of(caller), wanted, sha256=sha256)
     return artifact_answer(download, name=f"model{wanted.suffix}")
 
 
@@ -159,6 +165,15 @@ async def report_result(body: ResultReport, attempt: Attempt) -> None:
 )
 async def report_check(body: CheckReport, attempt: Attempt) -> None:
     await attempt.report_check(body)
+
+
+@router.post(
+    "/refusal",
+    status_code=status.HTTP_204_NO_CONTENT,
+    summary="Tell why a replica goes on with other models than it is to have",
+)
+async def report_refusal(body: RefusalReport, attempt: Attempt) -> None:
+    await attempt.report_refusal(body)
 
 
 @router.post("/failure", status_code=status.HTTP_204_NO_CONTENT, summary="Give up")

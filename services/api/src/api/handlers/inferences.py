@@ -11,6 +11,7 @@ from api.handlers.paths import MAX_INTEGER, PathId
 from api.permissions import MAY_EDIT, MAY_VIEW
 from kafkaml.schemas.base import Page
 from kafkaml.schemas.inferences import Inference, InferenceCreate, InferenceScale
+from kafkaml.schemas.served_models import ServedModels
 from kafkaml.schemas.states import InferenceState
 
 router = APIRouter(prefix="/inferences", tags=["inferences"])
@@ -92,6 +93,31 @@ async def scale_inference(
 )
 async def resume_inference(inference_id: PathId, inferences: Inferences) -> Inference:
     return await inferences.resume(inference_id)
+
+
+@router.put(
+    "/{inference_id}/models",
+    status_code=status.HTTP_202_ACCEPTED,
+    summary="Change the models that answer",
+    description="The replicas go on with their models until they have loaded these. No "
+    "record is lost or answered twice.",
+    dependencies=[MAY_EDIT],
+)
+async def change_models(
+    inference_id: PathId, body: ServedModels, inferences: Inferences
+) -> Inference:
+    return await inferences.change_models(inference_id, body)
+
+
+@router.post(
+    "/{inference_id}/rollback",
+    status_code=status.HTTP_202_ACCEPTED,
+    summary="Return to the models before",
+    description="Those of now become the ones before.",
+    dependencies=[MAY_EDIT],
+)
+async def roll_back_models(inference_id: PathId, inferences: Inferences) -> Inference:
+    return await inferences.roll_back(inference_id)
 
 
 @router.delete(

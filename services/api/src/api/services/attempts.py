@@ -10,10 +10,11 @@ from api.exceptions import (
 )
 from api.services.check_lifecycle import CheckLifecycle
 from api.services.inference_lifecycle import InferenceLifecycle
+from api.services.model_changes import ModelChanges
 from api.services.orders import (
     check_order,
-    found_artifact,
     inference_order,
+    served_artifact,
     training_order,
 )
 from api.services.training_lifecycle import TrainingLifecycle
@@ -35,6 +36,7 @@ from kafkaml.schemas.attempts import (
 )
 from kafkaml.schemas.incremental import ImprovementReport
 from kafkaml.schemas.models import ModelError
+from kafkaml.schemas.served_models import RefusalReport
 from kafkaml.schemas.states import InferenceState, ModelVersionState, TrainingState
 from kafkaml.schemas.trainings import (
     Artifact,
@@ -78,7 +80,9 @@ class AttemptService:
                 await self._trainings.train(row)
                 await self._note_progress(row, report.progress)
             case InferenceRow(), InferenceState.SERVING:
-                await self._inferences.serve(row, report.replica, report.engine)
+                await self._inferences.serve(
+                    row, report.replica, report.engine, revision=report.revision
+                )
             case _:
                 raise ValidationFailedError.at(
                     "body.state", f"a {self._attempt.kind} is never {report.state}"
@@ -163,9 +167,17 @@ class AttemptService:
             )
         return artifact
 
-    async def artifact(self, wanted: ArtifactFormat) -> Artifact:
-        """Return the model that an inference is to serve, in a format."""
-        return found_artifact(_only(InferenceRow, await self._lock_live()), wanted)
+    async def artifact(
+        self, wanted: ArtifactFormat, *, sha256: str | None = None
+    ) -> Artifact:
+        """Return a model that an inference is to serve, in a format."""
+        inference = _only(InferenceRow, await self._lock_live())
+        return served_artifact(inference, wanted, sha256=sha256)
+
+    async def report_refusal(self, report: RefusalReport) -> None:
+        """Note that a replica cannot serve the models that it is to."""
+        inference = _only(InferenceRow, await self._lock_live())
+        await ModelChanges(work=self._work).refuse(inference, report)
 
     async def report_pause(self, report: PauseReport) -> None:
         """Note that a replica takes no records until the inference is resumed."""

@@ -94,11 +94,15 @@ class FileService:
         return await self._download(found_artifact(training, wanted))
 
     async def download_for(
-        self, attempt: AttemptReference, wanted: ArtifactFormat
+        self,
+        attempt: AttemptReference,
+        wanted: ArtifactFormat,
+        *,
+        sha256: str | None = None,
     ) -> Download:
-        """Return the artifact that an attempt of an inference serves."""
+        """Return an artifact that an attempt of an inference serves."""
         async with self._units.begin() as work:
-            artifact = await self._attempts(work, attempt).artifact(wanted)
+            artifact = await self._attempts(work, attempt).artifact(wanted, sha256=sha256)
         return await self._download(artifact)
 
     async def upload_checkpoint(

@@ -31,9 +31,14 @@ class InferenceLifecycle:
             await self._work.inferences.change(inference, state=state)
 
     async def serve(
-        self, inference: InferenceRow, replica: int, engine: EngineReport | None = None
+        self,
+        inference: InferenceRow,
+        replica: int,
+        engine: EngineReport | None = None,
+        *,
+        revision: int | None = None,
     ) -> None:
-        """Note that a replica answers, and by which engine if it tells.
+        """Note that a replica answers, by which engine and with which models if it tells.
 
         One known, or too many, changes no state.
         """
@@ -41,6 +46,9 @@ class InferenceLifecycle:
             await self._work.inferences.change(
                 inference, engine=engine.model_dump(mode="json")
             )
+        if revision and replica < inference.replicas:
+            seen = inference.serving_revisions | {str(replica): revision}
+            await self._work.inferences.change(inference, serving_revisions=seen)
         serving = set(inference.serving_replicas)
         if replica in serving or replica >= inference.replicas:
             return
@@ -104,6 +112,7 @@ class InferenceLifecycle:
     ) -> None:
         """End the inference, for it cannot go on."""
         state = move_inference(inference.state, InferenceState.FAILED)
+        await self._work.replica_addresses.forget(inference)
         await self._work.inferences.change(
             inference,
             state=state,
@@ -126,6 +135,7 @@ class InferenceLifecycle:
     async def stop(self, inference: InferenceRow) -> None:
         """End the inference, for a user wants no answers any more."""
         state = move_inference(inference.state, InferenceState.STOPPED)
+        await self._work.replica_addresses.forget(inference)
         await self._work.inferences.change(
             inference,
             state=state,

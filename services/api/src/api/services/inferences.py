@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from api.exceptions import (
-    FormatInvalidError,
     InferenceOverError,
     NotFinishedError,
     NotFoundError,
@@ -13,15 +12,16 @@ from api.exceptions import (
 )
 from api.paging import PageRequest
 from api.services.inference_lifecycle import InferenceLifecycle
+from api.services.model_changes import ModelChanges
+from api.services.served_trainings import check_format, served_model
 from api.storage.unit_of_work import UnitOfWork
 from api.tables.inference_row import InferenceRow
 from api.tables.training_row import TrainingRow
 from kafkaml.events import InferenceCreated
-from kafkaml.exceptions import FormatError
-from kafkaml.formats import feature_format
 from kafkaml.schemas.base import Page
 from kafkaml.schemas.inferences import Inference, InferenceCreate, InferenceScale
-from kafkaml.schemas.states import InferenceState, TrainingState
+from kafkaml.schemas.served_models import ServedModels
+from kafkaml.schemas.states import InferenceState
 from kafkaml.schemas.workloads import WorkloadKind
 
 _LABEL_PREFIX = "label_"
@@ -33,12 +33,14 @@ class InferenceService:
     def __init__(self, *, work: UnitOfWork) -> None:
         self._work = work
         self._lifecycle = InferenceLifecycle(work=work)
+        self._changes = ModelChanges(work=work)
 
     async def create(self, wanted: InferenceCreate) -> Inference:
         """Serve a finished training, or what one has published that goes on."""
         training, trained_on = await self._trained(wanted.training_id)
         input_format, input_config = _format_of(wanted, trained_on["stream"])
-        _check_format(input_format, input_config, input_shape=trained_on["input_shape"])
+        check_format(input_format, input_config, input_shape=trained_on["input_shape"])
+        kept = served_model(training).kept_artifact
         inference = await self._work.inferences.add(
             InferenceRow(
                 training_id=training.id,
@@ -57,7 +59,7 @@ class InferenceService:
                 early_exit_limit=wanted.early_exit and wanted.early_exit.limit,
                 upper_topic=wanted.early_exit and wanted.early_exit.upper_topic,
                 wanted_engine=wanted.engine,
-                kept_artifact=_kept_artifact(training),
+                kept_artifact=kept and kept.model_dump(mode="json"),
                 dead_letter_limit=(
                     wanted.dead_letter_limit
                     and wanted.dead_letter_limit.model_dump(mode="json")
@@ -99,6 +101,14 @@ class InferenceService:
             await self._lifecycle.resume(inference)
         return inference.to_resource()
 
+    async def change_models(self, inference_id: int, wanted: ServedModels) -> Inference:
+        """Let other models answer from now on."""
+        return await self._changes.change(inference_id, wanted)
+
+    async def roll_back(self, inference_id: int) -> Inference:
+        """Let the models before answer again."""
+        return await self._changes.roll_back(inference_id)
+
     async def stop(self, inference_id: int) -> Inference:
         """Stop an inference at once; one that is over stays as it is."""
         inference = await self._work.inferences.lock(inference_id)
@@ -125,13 +135,6 @@ class InferenceService:
         return training, training.trained_on
 
 
-def _kept_artifact(training: TrainingRow) -> dict[str, Any] | None:
-    """Return the model to serve if the training may still replace it."""
-    if training.state is TrainingState.FINISHED or training.artifact is None:
-        return None
-    return training.artifact.model_dump(mode="json")
-
-
 def _format_of(
     wanted: InferenceCreate, stream: Mapping[str, Any]
 ) -> tuple[str, dict[str, Any]]:
@@ -147,17 +150,3 @@ def _format_of(
         if not name.startswith(_LABEL_PREFIX)
     }
     return input_format, features
-
-
-def _check_format(
-    input_format: str, input_config: Mapping[str, Any], *, input_shape: list[int]
-) -> None:
-    try:
-        shape = feature_format(input_format, input_config).shape
-    except FormatError as e:
-        raise FormatInvalidError(str(e)) from e
-    if shape is not None and input_shape and list(shape) != input_shape:
-        raise FormatInvalidError(
-            f"records of shape {list(shape)} do not fit a model that was trained on "
-            f"{input_shape}"
-        )

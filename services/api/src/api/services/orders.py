@@ -1,6 +1,7 @@
 """What the bearer of an attempt's token is told to do."""
 
 from datetime import timedelta
+from typing import Any
 
 from api.exceptions import FormatMissingError
 from api.tables.inference_row import InferenceRow
@@ -8,6 +9,7 @@ from api.tables.model_version_row import ModelVersionRow
 from api.tables.training_row import TrainingRow
 from kafkaml.schemas.attempts import InferenceOrder, Order, TrainingOrder
 from kafkaml.schemas.outputs import OutputConfig
+from kafkaml.schemas.served_models import CanaryOrder, ModelOrder
 from kafkaml.schemas.trainings import Artifact, ArtifactFormat
 from kafkaml.schemas.workloads import WorkloadKind
 
@@ -47,6 +49,7 @@ def inference_order(inference: InferenceRow) -> Order:
         attempt=inference.attempt,
         inference=InferenceOrder(
             inference_id=inference.id,
+            revision=inference.revision,
             training_id=inference.training_id,
             model_version=inference.training.version.number,
             artifact=found_artifact(inference, ArtifactFormat.KERAS),
@@ -69,7 +72,57 @@ def inference_order(inference: InferenceRow) -> Order:
             dead_letter_limit=inference.limit_of_dead_letters,
             is_paused=inference.pause is not None,
             resumptions=inference.resumptions,
+            canary=_canary_order(inference),
+            shadow=_shadow_order(inference),
+            shadow_topic=inference.shadow_topic,
         ),
+    )
+
+
+def _canary_order(inference: InferenceRow) -> CanaryOrder | None:
+    training, artifacts = inference.canary_training, inference.canary_artifacts
+    if training is None or not artifacts:
+        return None
+    share = inference.canary_share or 0.0
+    return CanaryOrder(share=share, **_model_fields(training, artifacts))
+
+
+def _shadow_order(inference: InferenceRow) -> ModelOrder | None:
+    training, artifacts = inference.shadow_training, inference.shadow_artifacts
+    if training is None or not artifacts:
+        return None
+    return ModelOrder(**_model_fields(training, artifacts))
+
+
+def _model_fields(training: TrainingRow, artifacts: list[Artifact]) -> dict[str, Any]:
+    return {
+        "training_id": training.id,
+        "model_version": training.version.number,
+        "artifact": artifacts[0],
+        "artifacts": artifacts,
+        "input_shape": (training.trained_on or {}).get("input_shape", []),
+    }
+
+
+def served_artifact(
+    inference: InferenceRow, wanted: ArtifactFormat, *, sha256: str | None
+) -> Artifact:
+    """Return a file of any model that an inference serves, or the primary one's.
+
+    Raise FormatMissingError if there is none like it.
+    """
+    if sha256 is None:
+        return found_artifact(inference, wanted)
+    every = (
+        *inference.artifacts,
+        *inference.canary_artifacts,
+        *inference.shadow_artifacts,
+    )
+    for each in every:
+        if (each.format, each.sha256) == (wanted, sha256):
+            return each
+    raise FormatMissingError(
+        inference.training_id, wanted=wanted, existing=[each.format for each in every]
     )
 
 

@@ -84,8 +84,8 @@ class WantedWorkloads:
 def _topics(inference: InferenceRow) -> list[tuple[str, str | None]]:
     """Return each topic with its cluster, the input topic first."""
     written = [inference.output_topic, inference.dead_letter_topic]
-    if inference.upper_topic is not None:
-        written.append(inference.upper_topic)
+    others = (inference.upper_topic, inference.shadow_topic)
+    written.extend(each for each in others if each is not None)
     return [
         (inference.input_topic, inference.input_cluster),
         *((name, inference.output_cluster) for name in written),

@@ -44,8 +44,10 @@ class ArtifactSource(Protocol):
         self,
         path: Path,
         format: ArtifactFormat = ArtifactFormat.KERAS,  # noqa: A002  the API's word
+        *,
+        sha256: str | None = None,
     ) -> None:
-        """Store the file at `path`; raise ClientError."""
+        """Store the file of this digest at `path`; raise ClientError."""
 
 
 class EngineLoader(Protocol):

@@ -18,6 +18,7 @@ from kafkaml.schemas.attempts import (
 )
 from kafkaml.schemas.incremental import ImprovementReport
 from kafkaml.schemas.predictions import AddressReport
+from kafkaml.schemas.served_models import RefusalReport
 from kafkaml.schemas.trainings import Artifact, ArtifactFormat
 
 
@@ -73,13 +74,16 @@ class AsyncAttempts:
         self,
         path: Path | str,
         format: ArtifactFormat = ArtifactFormat.KERAS,  # noqa: A002  the API's word
+        *,
+        sha256: str | None = None,
     ) -> Path:
-        """Write the model that the inference serves to a file of this name.
+        """Write a model that the inference serves to a file of this name.
 
-        The file appears only when it is complete and has the digest that the API announced,
-        else ClientError is raised.
+        It is the primary one, unless `sha256` is the digest of another. The file appears
+        only when it is complete and has the digest that the API announced, else ClientError
+        is raised.
         """
-        query = {"format": format}
+        query = {"format": format, "sha256": sha256}
         return await self._session.download(_place("artifact"), Path(path), query)
 
     async def upload_checkpoint(
@@ -104,6 +108,10 @@ class AsyncAttempts:
     async def check(self, report: CheckReport) -> None:
         """Hand in the outcome of a check."""
         await self._session.report(_place("check"), report)
+
+    async def refusal(self, report: RefusalReport) -> None:
+        """Tell why a replica goes on with other models than it is to have."""
+        await self._session.report(_place("refusal"), report)
 
     async def failure(self, report: FailureReport) -> None:
         """Give up, and tell why."""

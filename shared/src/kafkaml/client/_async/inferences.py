@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
+from http import HTTPMethod
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from kafkaml.client._async._runtime import call_blocking
@@ -15,6 +16,7 @@ from kafkaml.schemas.base import Page
 from kafkaml.schemas.deployments import Resources
 from kafkaml.schemas.inferences import Inference, InferenceCreate, InferenceScale
 from kafkaml.schemas.outputs import EarlyExit, Guarantee, OutputConfig, OutputFormat
+from kafkaml.schemas.served_models import Canary, ServedModels, Shadow
 from kafkaml.schemas.states import InferenceState
 
 if TYPE_CHECKING:
@@ -103,6 +105,34 @@ class AsyncInferences:
         body = build(InferenceScale, replicas=replicas)
         path = place("inferences", inference_id, "scale")
         return await self._session.act(path, Inference, body)
+
+    async def change_models(
+        self,
+        inference_id: int,
+        *,
+        primary: int,
+        canary: Canary | Mapping[str, object] | None = None,
+        shadow: int | None = None,
+    ) -> Inference:
+        """Let the models of these trainings answer from now on; no record is lost.
+
+        `canary` (`training_id` and `share`) answers a share of the keys. `shadow` predicts
+        every record, too, and answers in `<output topic>.shadow`. The replicas go on with
+        their models until they have loaded the new ones, see `serving_revisions`.
+        """
+        body = build(
+            ServedModels,
+            primary=primary,
+            canary=build(Canary.model_validate, canary) if canary else None,
+            shadow=Shadow(training_id=shadow) if shadow else None,
+        )
+        path = place("inferences", inference_id, "models")
+        return await self._session.act(path, Inference, body, method=HTTPMethod.PUT)
+
+    async def roll_back(self, inference_id: int) -> Inference:
+        """Return to the models before, which those of now become: see `previous_models`."""
+        path = place("inferences", inference_id, "rollback")
+        return await self._session.act(path, Inference, is_repeatable=False)
 
     async def delete(self, inference_id: int) -> None:
         """Delete an inference that is over; `still-running` is raised if it is not."""
