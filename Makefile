@@ -5,7 +5,7 @@ RUN := $(UV) run --locked
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' services/api/pyproject.toml)
 BAKE = VERSION=$(VERSION) REVISION=$$(git describe --always --dirty --abbrev=40 --exclude='*') CREATED=$$(git log -1 --format=%cI) docker buildx bake --load --file docker-bake.hcl
 
-.PHONY: help setup demo up down status test lint format bench bench-scale images demo-compose test-compose demo-kubernetes test-kubernetes
+.PHONY: help setup demo up down status test lint format bench bench-scale soak images demo-compose test-compose demo-kubernetes test-kubernetes
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -43,11 +43,14 @@ lint: setup ## check style, types, import contracts and the lock
 format: setup ## format the code
 	@$(RUN) ruff format . && $(RUN) ruff check --fix .
 
-bench: setup ## print the figures of speed, as ratios
-	@$(RUN) tests/bench/run.py
+bench: setup ## print the figures of speed, as ratios (PARTS="training engines" for some)
+	@$(RUN) tests/bench/run.py $(PARTS)
 
 bench-scale: setup ## print what thousands of workloads cost, on a cluster in memory
 	@$(RUN) tests/bench/orchestrator_scale.py
+
+soak: setup ## do harm for MINUTES=30 and see what that costs; CAMPAIGN=payloads: only so
+	@$(RUN) tests/soak/run.py $(or $(MINUTES),30) $(CAMPAIGN)
 
 images: ## build the images, and show their sizes
 	@$(BAKE) $(TARGETS)
