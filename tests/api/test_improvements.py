@@ -1,10 +1,14 @@
 """Trainings of streams without an end: what they publish, and how they are finished."""
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
+from fastapi import FastAPI
 
+from api.components import Components
 from tests.api.actors import Actors, code_of
 from tests.api.outbox_reader import OutboxReader
 from tests.api.scenarios import (
@@ -23,9 +27,13 @@ STREAM = RAW_STREAM | {"topic": "digits", "incremental": True}
 SECOND = b"a better model"
 
 
+def digest_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
 def report(content: bytes, **fields: Any) -> dict[str, Any]:
     return {
-        "artifact_sha256": hashlib.sha256(content).hexdigest(),
+        "artifact_sha256": digest_of(content),
         "epoch": 3,
         "values": {"val_loss": 0.5},
         "stream": STREAM,
@@ -77,7 +85,7 @@ async def test_an_inference_keeps_the_model_that_it_began_with(api: Actors) -> N
         await publish(trainer, SECOND, epoch=7)
     async with await api.attempt(f"kafkaml-inference-{inference['id']}-1") as replica:
         order = accepted(await replica.get("attempts/current"))["inference"]
-        assert order["artifact"]["sha256"] == hashlib.sha256(ARTIFACT).hexdigest()
+        assert order["artifact"]["sha256"] == digest_of(ARTIFACT)
         assert order["input_shape"] == [8, 8]
         assert (await replica.get("attempts/current/artifact")).content == ARTIFACT
     newest = await api.viewer.get(f"trainings/{training_id}/artifact")
@@ -99,6 +107,41 @@ async def test_what_is_published_outlives_a_loss_and_a_stop(api: Actors) -> None
     assert shown["state"] == "stopped"
     assert shown["artifact"] is not None
     await new_inference(api, training_id)
+
+
+@pytest.fixture
+def components(app: FastAPI) -> Components:
+    found = app.state.components
+    assert isinstance(found, Components)
+    return found
+
+
+async def digests(components: Components) -> set[str]:
+    """Return the names of all artifacts in the store."""
+    return {Path(each.key).stem async for each in components.artifacts.list("artifacts")}
+
+
+async def test_the_result_takes_the_place_of_what_was_published(
+    api: Actors, components: Components
+) -> None:
+    served = await endless(api)
+    async with await trainer_of(api, served) as trainer:
+        await publish(trainer, b"served")
+        await new_inference(api, served)
+        await publish(trainer, SECOND)
+    assert await digests(components) == {digest_of(b"served"), digest_of(SECOND)}
+    await finish_training(api, served)
+    assert await digests(components) == {digest_of(b"served"), digest_of(ARTIFACT)}
+
+
+async def test_a_result_that_was_published_stays(
+    api: Actors, components: Components
+) -> None:
+    training_id = await endless(api)
+    async with await trainer_of(api, training_id) as trainer:
+        await publish(trainer, ARTIFACT)
+    await finish_training(api, training_id)
+    assert await digests(components) == {digest_of(ARTIFACT)}
 
 
 async def test_it_is_finished_by_its_trainer_when_a_user_says_so(api: Actors) -> None:

@@ -167,7 +167,9 @@ class Training(Resource):
     model_version: int
     state: TrainingState
     attempt: int
-    epochs: int = Field(description="epochs to train in all")
+    epochs: int = Field(
+        description="epochs to train in all; says nothing of a stream without an end"
+    )
     epoch: int = Field(description="epochs done by this attempt")
     progress: TrainingProgress | None = Field(
         default=None, description="how far the fit of this attempt was when it last told"

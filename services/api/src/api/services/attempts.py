@@ -17,6 +17,7 @@ from api.services.orders import (
     served_artifact,
     training_order,
 )
+from api.services.statistics import StatisticsService
 from api.services.training_lifecycle import TrainingLifecycle
 from api.services.workload_names import AttemptReference
 from api.services.workload_rows import WorkloadRow, is_over, lock_workload
@@ -38,6 +39,7 @@ from kafkaml.schemas.incremental import ImprovementReport
 from kafkaml.schemas.models import ModelError
 from kafkaml.schemas.served_models import RefusalReport
 from kafkaml.schemas.states import InferenceState, ModelVersionState, TrainingState
+from kafkaml.schemas.statistics import StatisticsReport
 from kafkaml.schemas.trainings import (
     Artifact,
     ArtifactFormat,
@@ -179,6 +181,11 @@ class AttemptService:
         inference = _only(InferenceRow, await self._lock_live())
         await ModelChanges(work=self._work).refuse(inference, report)
 
+    async def report_statistics(self, report: StatisticsReport) -> None:
+        """Keep what a replica counts, in place of what it told before."""
+        inference = _only(InferenceRow, await self._lock_live())
+        await StatisticsService(work=self._work).keep(inference, report)
+
     async def report_pause(self, report: PauseReport) -> None:
         """Note that a replica takes no records until the inference is resumed."""
         inference = _only(InferenceRow, await self._lock_live())
@@ -194,23 +201,31 @@ class AttemptService:
             raise ValidationFailedError.at(
                 "body.artifact_sha256", "upload the artifact with this digest first"
             )
+        replaced = await self._replaced(training, by=report.artifact_sha256)
         await self._trainings.improve(training, report)
-        replaced = before and str(before["artifact"]["sha256"])
-        if replaced and not await self._work.inferences.is_kept(training, replaced):
-            return replaced
-        return None
+        return replaced
 
-    async def report_result(self, report: ResultReport) -> None:
-        """Accept the result, once."""
+    async def report_result(self, report: ResultReport) -> str | None:
+        """Accept the result, once; return the digest that nothing needs any more."""
         training = _only(TrainingRow, await self._lock_own())
         if training.state is TrainingState.FINISHED:
-            return
+            return None
         self._check_live(training)
         if training.artifact_sha256 != report.artifact_sha256:
             raise ValidationFailedError.at(
                 "body.artifact_sha256", "upload the artifact with this digest first"
             )
+        replaced = await self._replaced(training, by=report.artifact_sha256)
         await self._trainings.finish(training, report)
+        return replaced
+
+    async def _replaced(self, training: TrainingRow, *, by: str) -> str | None:
+        """Return the digest of what was published before, unless something needs it."""
+        if training.improvement is None:
+            return None
+        published = str(training.improvement["artifact"]["sha256"])
+        is_kept = await self._work.inferences.is_kept(training, published)
+        return None if published == by or is_kept else published
 
     async def report_check(self, report: CheckReport) -> None:
         """Accept the outcome of a check, once."""

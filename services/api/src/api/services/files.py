@@ -21,6 +21,7 @@ from api.services.workload_names import (
 from api.services.workloads import WorkloadService
 from api.storage.artifacts import ArtifactStore
 from api.storage.unit_of_work import UnitOfWork, UnitsOfWork
+from kafkaml.schemas.attempts import ResultReport
 from kafkaml.schemas.incremental import ImprovementReport
 from kafkaml.schemas.trainings import Artifact, ArtifactFormat
 from kafkaml.schemas.workloads import WorkloadKind
@@ -82,6 +83,13 @@ class FileService:
         """Publish what an attempt has uploaded, in place of what it published before."""
         async with self._units.begin() as work:
             replaced = await self._attempts(work, attempt).report_improvement(report)
+        if replaced is not None:
+            await self._remove(artifact_key(replaced))
+
+    async def report_result(self, attempt: AttemptReference, report: ResultReport) -> None:
+        """Accept a result; its model takes the place of what was published before."""
+        async with self._units.begin() as work:
+            replaced = await self._attempts(work, attempt).report_result(report)
         if replaced is not None:
             await self._remove(artifact_key(replaced))
 
