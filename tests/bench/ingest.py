@@ -15,11 +15,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import fastavro
 import numpy as np
@@ -35,16 +36,17 @@ from tests.trainer.orders import training_order  # noqa: E402
 from tests.trainer.streams import announce, make_topic  # noqa: E402
 
 from kafkaml.config import KafkaSettings, LogSettings  # noqa: E402
+from kafkaml.control import TopicRange  # noqa: E402
 from kafkaml.formats import stream_format  # noqa: E402
 from kafkaml.logging import configure_logging  # noqa: E402
 from kafkaml.records import codec_for  # noqa: E402
 from kafkaml.schemas.deployments import TrainingParameters  # noqa: E402
 from trainer.config import TrainerSettings  # noqa: E402
-from trainer.data.consumers import consumer_config  # noqa: E402
 from trainer.deadline import Deadline  # noqa: E402
 from trainer.preparation import Announcement, Preparation  # noqa: E402
 from trainer.records import Records  # noqa: E402
 from trainer.run import run  # noqa: E402
+from trainer.stream import range_config  # noqa: E402
 from trainer.testing import InMemoryAttempts  # noqa: E402
 
 ROUNDS = 9
@@ -88,17 +90,23 @@ def _tell(name: str, figures: str) -> None:
 
 def _over_bare(servers: str, stream: DigitStream) -> str:
     """Compare the best of several turns, which a busy machine disturbs least."""
-    pairs = [
-        (_seconds(_consume, servers, stream), _seconds(_read_checked, servers, stream))
+    turns = [
+        [way(servers, stream) for way in (_consume, _consume_at_once, _read_checked)]
         for _ in range(ROUNDS + 1)
     ][1:]
-    bare, ours = (min(each) for each in zip(*pairs, strict=True))
-    rates = f"{stream.count / ours:,.0f} and {stream.count / bare:,.0f} records/s"
-    return f"{bare / ours:5.2f}  ({rates})"
+    bare, at_once, ours = (
+        Cost(*(min(figures) for figures in zip(*costs, strict=True)))
+        for costs in zip(*turns, strict=True)
+    )
+    return (
+        f"{bare.wall / ours.wall:5.2f}  ({stream.count / ours.wall:,.0f} and "
+        f"{stream.count / bare.wall:,.0f} records/s; {at_once.wall / ours.wall:.2f} of all "
+        f"ranges at once; {bare.cpu / ours.cpu:.2f} by CPU time)"
+    )
 
 
 def _over_original(servers: str, stream: DigitStream, few: DigitStream) -> str:
-    ours = stream.count / _seconds(_read_checked, servers, stream)
+    ours = stream.count / _read_checked(servers, stream).wall
     seconds, total = _read_as_original(servers, few)
     if total != few.total:
         raise RuntimeError(f"KafkaDataset came to {total}, not to {few.total}")
@@ -106,26 +114,46 @@ def _over_original(servers: str, stream: DigitStream, few: DigitStream) -> str:
     return f"{ours / theirs:5.1f}  ({ours:,.0f} and {theirs:,.0f} records/s)"
 
 
-def _seconds(read: Callable[[str, DigitStream], object], *args: Any) -> float:
+class Cost(NamedTuple):
+    """Seconds on the clock, and of all threads on a processor."""
+
+    wall: float
+    cpu: float
+
+
+@contextmanager
+def _measured(costs: list[Cost]) -> Iterator[None]:
     gc.collect()
-    started = time.perf_counter()
-    read(*args)
-    return time.perf_counter() - started
+    wall, cpu = time.perf_counter(), time.process_time()
+    yield
+    costs.append(Cost(time.perf_counter() - wall, time.process_time() - cpu))
 
 
-def _consume(servers: str, stream: DigitStream) -> None:
-    """Take the messages of every range, and do nothing with them."""
-    settings = consumer_config({"bootstrap.servers": servers}, reset="error")
-    consumer = Consumer(settings)
-    gc.disable()
-    for wanted in stream.ranges:
-        consumer.assign([TopicPartition(wanted.topic, wanted.partition, wanted.start)])
-        left = len(wanted)
-        while left:
-            found = consumer.consume(min(1000, left), 1.0)
-            left -= sum(each.error() is None for each in found)
-    gc.enable()
-    consumer.close()
+def _consume(servers: str, stream: DigitStream) -> Cost:
+    """Take the messages of one range after the other, and do nothing with them."""
+    return _consume_all(servers, [[wanted] for wanted in stream.ranges])
+
+
+def _consume_at_once(servers: str, stream: DigitStream) -> Cost:
+    """Take the messages of all ranges in any order."""
+    return _consume_all(servers, [stream.ranges])
+
+
+def _consume_all(servers: str, turns: Sequence[Sequence[TopicRange]]) -> Cost:
+    costs: list[Cost] = []
+    with _measured(costs):
+        consumer = Consumer(range_config({"bootstrap.servers": servers}))
+        gc.disable()
+        for wanted in turns:
+            starts = [(each.topic, each.partition, each.start) for each in wanted]
+            consumer.assign([TopicPartition(*start) for start in starts])
+            left = sum(map(len, wanted))
+            while left:
+                found = consumer.consume(min(1000, left), 1.0)
+                left -= sum(each.error() is None for each in found)
+        gc.enable()
+        consumer.close()
+    return costs[0]
 
 
 def _read(servers: str, stream: DigitStream, directory: Path) -> Records:
@@ -138,12 +166,15 @@ def _read(servers: str, stream: DigitStream, directory: Path) -> Records:
     ).read(Announcement(stream.announcement(1), datetime.now(UTC)))
 
 
-def _read_checked(servers: str, stream: DigitStream) -> None:
+def _read_checked(servers: str, stream: DigitStream) -> Cost:
+    costs: list[Cost] = []
     with tempfile.TemporaryDirectory() as folder:
-        records = _read(servers, stream, Path(folder))
+        with _measured(costs):
+            records = _read(servers, stream, Path(folder))
         rows = (len(records.features), len(records.labels), len(records.offsets))
         if rows != (stream.count,) * 3 or not stream.holds(records.features[-1]):
             raise RuntimeError("not every record was read")
+    return costs[0]
 
 
 def _read_as_original(servers: str, stream: DigitStream) -> tuple[float, int]:

@@ -54,8 +54,7 @@ def read(bootstrap: str, *ranges: TopicRange, patience_seconds: float = 1) -> li
     ) as reader:
         return [
             int(np.frombuffer(value or b"", np.float32)[0])
-            for wanted in ranges
-            for batch in reader.read(wanted)
+            for batch in reader.read(*ranges)
             for value in batch.values
         ]
 

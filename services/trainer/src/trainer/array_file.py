@@ -1,6 +1,7 @@
 """An array that grows by rows in a file, so that it may be larger than memory."""
 
 import errno
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from trainer.exceptions import DiskError
 
 Array = NDArray[Any]
 
-BUFFER_BYTES = 2**20
+BUFFER_BYTES = 2**16  # what is larger is written at once, without a copy
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -49,7 +50,7 @@ class ArrayFile:
         """The bytes of one row; 0 before there is any."""
         if self._dtype is None or self.shape is None:
             return 0
-        return self._dtype.itemsize * int(np.prod(self.shape))
+        return self._dtype.itemsize * math.prod(self.shape)
 
     def append(self, rows: Array) -> None:
         """Add rows of the shape that those before have."""

@@ -114,19 +114,18 @@ class Preparation:
             return collector.finish()
 
     def _batches(self, ranges: tuple[TopicRange, ...]) -> Iterator[RecordBatch]:
-        topics = TopicIdentities(
-            kafka=self._kafka,
-            topics={each.topic for each in ranges},
-            deadline=self._deadline,
-        )
         with RangeReader(
             kafka=self._kafka,
             patience_seconds=self._settings.data_patience_seconds,
             deadline=self._deadline,
         ) as reader:
+            topics = TopicIdentities(
+                kafka=self._kafka,
+                topics={each.topic for each in ranges},
+                deadline=self._deadline,
+            )
             try:
-                for wanted in ranges:
-                    yield from reader.read(wanted)
+                yield from reader.read(*ranges)
             except StreamError:
                 topics.check()  # a topic that was made again explains what is missing
                 raise

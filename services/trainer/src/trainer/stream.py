@@ -7,6 +7,7 @@ leave gaps, so the number of records does not tell.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import cycle
 from time import sleep
 from types import TracebackType
 from typing import Any, NoReturn, Self
@@ -29,7 +30,8 @@ from trainer.exceptions import DeadlineError, StreamError
 BATCH_RECORDS = 1000
 BATCH_BYTES = 2**23
 FIRST_BATCH_RECORDS = 50
-QUEUE_KIBIBYTES = 2**15
+SAMPLE_RECORDS = 50
+QUEUE_KIBIBYTES = 2**14
 QUEUE_PAUSE_MILLISECONDS = 5
 POLL_SECONDS = 0.1
 PAUSE_SECONDS = 0.25
@@ -62,18 +64,17 @@ class RecordBatch:
 
 
 class RangeReader:
-    """Reads ranges one after the other with one consumer.
+    """Reads ranges one after the other; while one is read, the next is fetched.
 
-    It holds `QUEUE_KIBIBYTES` and one batch of about `BATCH_BYTES` at a time.
+    Two consumers take turns, for that of a range still asks for more at its end. They hold
+    `QUEUE_KIBIBYTES` each, and one batch of about `BATCH_BYTES` is there at a time.
     """
 
     def __init__(
         self, *, kafka: dict[str, Any], patience_seconds: float, deadline: Deadline
     ) -> None:
-        config = consumer_config(kafka, reset="error")
-        config["queued.max.messages.kbytes"] = QUEUE_KIBIBYTES
-        config["fetch.queue.backoff.ms"] = QUEUE_PAUSE_MILLISECONDS
-        self._consumer = Consumer(config, logger=LOGGER)
+        self._config = range_config(kafka)
+        self._consumers = [Consumer(self._config, logger=LOGGER)]
         self._patience_seconds = patience_seconds
         self._deadline = deadline
         self._batch_records = FIRST_BATCH_RECORDS
@@ -87,29 +88,40 @@ class RangeReader:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._consumer.close()
+        for consumer in self._consumers:
+            consumer.close()
 
-    def read(self, wanted: TopicRange) -> Iterator[RecordBatch]:
-        """Yield the records of a range in batches.
+    def read(self, *ranges: TopicRange) -> Iterator[RecordBatch]:
+        """Yield the records of ranges in their order, in batches.
 
-        Raise StreamError if the log does not hold the whole range, DeadlineError if the
+        Raise StreamError if the log does not hold a whole range, DeadlineError if the
         reader's deadline passes. A broker that is away is waited for until then.
         """
-        self._await_whole(wanted)
-        start = TopicPartition(wanted.topic, wanted.partition, wanted.start)
-        self._consumer.assign([start])
+        for wanted in ranges:  # all of them now: a consumer that fetches answers late
+            self._await_whole(wanted)
+        if len(ranges) > len(self._consumers):
+            self._consumers.append(Consumer(self._config, logger=LOGGER))
+        started = map(_start, ranges, cycle(self._consumers))
+        current = next(started, None)
+        while current is not None:
+            following = next(started, None)
+            yield from self._read(*current)
+            current = following
+
+    def _read(self, wanted: TopicRange, consumer: Consumer) -> Iterator[RecordBatch]:
         position, patience = wanted.start, Deadline.after(self._patience_seconds)
         log_ended = False
         while position < wanted.end:
-            messages = self._next_messages(wanted, position)
-            reached = _position_after(messages, position)
+            limit = min(self._batch_records, wanted.end - position)
+            messages, log_end = self._next_messages(wanted, consumer, limit)
+            reached = _position_after(messages, log_end, position)
             if reached > position:
                 position, patience = reached, Deadline.after(self._patience_seconds)
                 batch = _batch(wanted, messages)
                 self._batch_records = _records_at_once(batch) or self._batch_records
                 yield batch
-            if messages:
-                log_ended = messages[-1].error() is not None
+            if messages or log_end is not None:
+                log_ended = log_end is not None
             if position < wanted.end and patience.passed:
                 if log_ended:
                     raise _short(wanted, position)
@@ -117,16 +129,22 @@ class RangeReader:
                 patience = Deadline.after(self._patience_seconds)
             self._check_deadline(wanted)
 
-    def _next_messages(self, wanted: TopicRange, position: int) -> list[Message]:
-        """Return records and ends of the log; raise what waiting cannot help."""
-        limit = min(self._batch_records, wanted.end - position)
-        messages: list[Message] = self._consumer.consume(limit, POLL_SECONDS)
+    def _next_messages(
+        self, wanted: TopicRange, consumer: Consumer, limit: int
+    ) -> tuple[list[Message], int | None]:
+        """Return records, and where the log ends if nothing follows that.
+
+        Raise StreamError for what waiting cannot help.
+        """
+        messages: list[Message] = consumer.consume(limit, POLL_SECONDS)
         if not any(map(Message.error, messages)):
-            return messages
+            return messages, None
         for message in messages:
             if not _is_record_or_end(message):
                 self._raise_if_lasting(message.error(), wanted)
-        return [each for each in messages if _is_record_or_end(each)]
+        found = [each for each in messages if _is_record_or_end(each)]
+        records = [each for each in found if each.error() is None]
+        return records, found[-1].offset() if found and found[-1].error() else None
 
     def _look_again(self, wanted: TopicRange, position: int) -> None:
         """Raise StreamError if no record comes because the log is not what it was."""
@@ -155,7 +173,7 @@ class RangeReader:
         partition = TopicPartition(wanted.topic, wanted.partition)
         while True:
             try:
-                return self._consumer.get_watermark_offsets(  # type: ignore[no-any-return]
+                return self._consumers[0].get_watermark_offsets(  # type: ignore[no-any-return]
                     partition, timeout=REQUEST_SECONDS
                 )
             except KafkaException as e:
@@ -192,21 +210,29 @@ class RangeReader:
             )
 
 
-def _position_after(messages: list[Message], position: int) -> int:
+def range_config(kafka: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a consumer that reads ranges."""
+    return consumer_config(kafka, reset="error") | {
+        "queued.max.messages.kbytes": QUEUE_KIBIBYTES,
+        "fetch.queue.backoff.ms": QUEUE_PAUSE_MILLISECONDS,
+    }
+
+
+def _start(wanted: TopicRange, consumer: Consumer) -> tuple[TopicRange, Consumer]:
+    """Let a consumer fetch a range; return both."""
+    consumer.assign([TopicPartition(wanted.topic, wanted.partition, wanted.start)])
+    return wanted, consumer
+
+
+def _position_after(messages: list[Message], log_end: int | None, position: int) -> int:
     """Return the next offset to come; the end of the log tells it behind a gap too."""
-    if not messages:
-        return position
-    last = messages[-1]
-    is_record = last.error() is None
-    reached: int = last.offset() + 1 if is_record else last.offset()
-    return max(position, reached)
+    after_last = messages[-1].offset() + 1 if messages else 0
+    return max(position, after_last, log_end or 0)
 
 
 def _batch(source: TopicRange, messages: list[Message]) -> RecordBatch:
-    if any(map(Message.error, messages)) or messages[-1].offset() >= source.end:
-        messages = [
-            each for each in messages if each.error() is None and each.offset() < source.end
-        ]
+    if messages and messages[-1].offset() >= source.end:
+        messages = [each for each in messages if each.offset() < source.end]
     return RecordBatch(
         source,
         _offsets(messages),
@@ -241,11 +267,12 @@ def _logged_at(message: Message) -> datetime | None:
 def _records_at_once(batch: RecordBatch) -> int:
     """Return how many records like these are to be asked for at once; 0 if none is there.
 
-    Large ones are asked for in small numbers, so that a batch stays small in bytes.
+    Large ones are asked for in small numbers, so that a batch stays small in bytes; a
+    sample tells their size.
     """
-    count = len(batch.values)
-    size = max(1, sum(map(len, filter(None, batch.values))))
-    return count and max(1, min(BATCH_RECORDS, BATCH_BYTES * count // size))
+    sample = batch.values[:: max(1, len(batch.values) // SAMPLE_RECORDS)]
+    size = max(1, sum(map(len, filter(None, sample))))
+    return len(sample) and max(1, min(BATCH_RECORDS, BATCH_BYTES * len(sample) // size))
 
 
 def _expired(wanted: TopicRange, low: int) -> StreamError:

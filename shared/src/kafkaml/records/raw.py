@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -26,8 +26,9 @@ class RawCodec:
 
     def decode(self, values: Sequence[bytes | None]) -> Decoded:
         """Decode a batch as a read-only view of its bytes, shape `(good, *shape)`."""
-        size = self._record_bytes(values)
-        if _all_have(values, size):
+        sizes = _sizes(values)
+        size = self._record_bytes(values, sizes)
+        if sizes <= {size}:
             return all_good(self._view(values, size))
         reasons = [self._reason(value, size) for value in values]
         good = [value for value, reason in zip(values, reasons, strict=True) if not reason]
@@ -59,12 +60,17 @@ class RawCodec:
             raise FormatError(f"the rows hold numbers that {self.dtype} does not have")
         return converted
 
-    def _record_bytes(self, values: Sequence[bytes | None]) -> int:
+    def _record_bytes(
+        self, values: Sequence[bytes | None], sizes: Collection[int | None]
+    ) -> int:
+        """Return the size that is described, or else the most common one that can be."""
         if self.shape is not None:
             return math.prod(self.shape) * self.dtype.itemsize
-        sizes = Counter(map(len, filter(None, values)))
-        whole = {size: n for size, n in sizes.items() if not size % self.dtype.itemsize}
-        return max(whole, key=lambda size: whole[size], default=self.dtype.itemsize)
+        whole = [size for size in sizes if size and not size % self.dtype.itemsize]
+        if len(whole) <= 1:
+            return whole[0] if whole else self.dtype.itemsize
+        counts = Counter(map(len, filter(None, values)))
+        return max(whole, key=lambda size: counts[size])
 
     def _view(self, values: Sequence[bytes | None], size: int) -> Array:
         joined = b"".join(values)  # type: ignore[arg-type]  # the null ones are sorted out
@@ -90,8 +96,9 @@ class RawCodec:
         return f"the {self._part} has {len(value)} bytes, {expected}"
 
 
-def _all_have(values: Sequence[bytes | None], size: int) -> bool:
+def _sizes(values: Sequence[bytes | None]) -> set[int | None]:
+    """Return the sizes that there are; None is that of the null ones."""
     try:
-        return set(map(len, values)) <= {size}  # type: ignore[arg-type]
+        return set(map(len, values))  # type: ignore[arg-type]  # mostly none is null
     except TypeError:
-        return False
+        return {None if value is None else len(value) for value in values}
