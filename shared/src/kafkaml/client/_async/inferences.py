@@ -1,7 +1,7 @@
 """Inferences: finished trainings that answer a stream."""
 
-from collections.abc import AsyncIterator, Mapping
-from datetime import timedelta
+from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import datetime, timedelta
 from http import HTTPMethod
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -9,21 +9,32 @@ from kafkaml.client._async._runtime import call_blocking
 from kafkaml.client._async._session import AsyncSession
 from kafkaml.client._async._waiting import wait_until
 from kafkaml.client._calls import build, place
+from kafkaml.client._dead_letters import Wish, total, wishes
 from kafkaml.client._deadlines import Duration
 from kafkaml.client._prediction import predict_by_topic
 from kafkaml.exceptions import WaitFailedError
 from kafkaml.schemas.base import Page
+from kafkaml.schemas.dead_letters import (
+    DeadLetter,
+    DeadLetterLimit,
+    DeadLettersSent,
+    LetterPlace,
+)
 from kafkaml.schemas.deployments import Resources
+from kafkaml.schemas.engines import EngineChoice
 from kafkaml.schemas.inferences import Inference, InferenceCreate, InferenceScale
 from kafkaml.schemas.outputs import EarlyExit, Guarantee, OutputConfig, OutputFormat
 from kafkaml.schemas.served_models import Canary, ServedModels, Shadow
 from kafkaml.schemas.states import InferenceState
+from kafkaml.schemas.statistics import DriftOptions, InferenceStatistics
 
 if TYPE_CHECKING:
     import numpy as np
 
 _DEFAULT_RESOURCES = Resources()
 _DEFAULT_OUTPUT = OutputConfig()
+_DEFAULT_DRIFT = DriftOptions()
+_DEFAULT_LIMIT = DeadLetterLimit()
 
 
 class AsyncInferences:
@@ -48,6 +59,9 @@ class AsyncInferences:
         input_cluster: str | None = None,
         output_cluster: str | None = None,
         early_exit: EarlyExit | Mapping[str, object] | None = None,
+        engine: Literal["auto", "litert", "saved_model", "keras"] = "auto",
+        dead_letter_limit: DeadLetterLimit | Mapping[str, object] | None = _DEFAULT_LIMIT,
+        drift: DriftOptions | Mapping[str, object] | None = _DEFAULT_DRIFT,
         resources: Resources | Mapping[str, object] = _DEFAULT_RESOURCES,
     ) -> Inference:
         """Serve a finished training; missing topics are made.
@@ -57,8 +71,10 @@ class AsyncInferences:
         `exactly_once` readers of the answers need `isolation.level=read_committed`.
         Clusters other than the platform's own are those that its settings name, with
         topics that are there already. With `early_exit` (`limit` and `upper_topic`) records
-        that a model of two outputs is not sure of go on to another one. Raise ProblemError
-        `not-finished` if the training has no result.
+        that a model of two outputs is not sure of go on to another one. The fastest
+        `engine` is taken unless one is named; with more dead letters than
+        `dead_letter_limit` the inference pauses. Raise ProblemError `not-finished` if the
+        training has no result.
         """
         body = build(
             InferenceCreate,
@@ -77,6 +93,13 @@ class AsyncInferences:
             early_exit=(
                 build(EarlyExit.model_validate, early_exit) if early_exit else None
             ),
+            engine=cast("EngineChoice", engine),
+            dead_letter_limit=(
+                None
+                if dead_letter_limit is None
+                else build(DeadLetterLimit.model_validate, dead_letter_limit)
+            ),
+            drift=None if drift is None else build(DriftOptions.model_validate, drift),
             resources=build(Resources.model_validate, resources),
         )
         return await self._session.create(place("inferences"), body, Inference)
@@ -134,9 +157,79 @@ class AsyncInferences:
         path = place("inferences", inference_id, "rollback")
         return await self._session.act(path, Inference, is_repeatable=False)
 
+    async def resume(self, inference_id: int) -> Inference:
+        """Let an inference go on that paused because of its dead letters."""
+        path = place("inferences", inference_id, "resume")
+        return await self._session.act(path, Inference, is_repeatable=False)
+
+    def dead_letters(
+        self,
+        inference_id: int,
+        *,
+        stage: str | None = None,
+        reason: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        order: Literal["newest", "oldest"] = "newest",
+        limit: int | None = None,
+    ) -> AsyncIterator[DeadLetter]:
+        """Iterate over records that could not be answered, by their time.
+
+        `reason` is the kind of error; `since` and `until` (exclusive, with time zone) are
+        times of records. Long contents are cut: `dead_letter` has the whole. `limit` is the
+        size of a page.
+        """
+        query = {
+            "stage": stage,
+            "reason": reason,
+            "since": since and since.isoformat(),
+            "until": until and until.isoformat(),
+            "order": order,
+            "limit": limit,
+        }
+        path = place("inferences", inference_id, "dead-letters")
+        return self._session.pages(path, Page[DeadLetter], query)
+
+    async def dead_letter(
+        self, inference_id: int, partition: int, offset: int
+    ) -> DeadLetter:
+        """Return the dead letter at a place of the dead letter topic."""
+        path = place("inferences", inference_id, "dead-letters", partition, offset)
+        return await self._session.get(path, DeadLetter)
+
+    async def send_dead_letters(
+        self,
+        inference_id: int,
+        letters: Iterable[DeadLetter | LetterPlace] | None = None,
+        *,
+        filter: Wish = None,  # noqa: A002  the API's word
+        all: bool = False,  # noqa: A002  the API's word
+    ) -> DeadLettersSent:
+        """Send records to the input topic again: some, those of a filter, or all.
+
+        A filter has the fields `stage`, `reason`, `since` and `until`. A record is sent
+        once: the answer counts those that were `already_sent`, and names those that cannot
+        be sent under `refused`.
+        """
+        path = place("inferences", inference_id, "dead-letters", "send")
+        answers: list[DeadLettersSent] = []
+        for wish in wishes(letters, filter, everything=all):
+            answer = await self._session.create(path, wish, DeadLettersSent)
+            answers.append(answer)
+            while answer.next_cursor is not None:
+                rest = wish.model_copy(update={"cursor": answer.next_cursor})
+                answer = await self._session.create(path, rest, DeadLettersSent)
+                answers.append(answer)
+        return total(inference_id, answers)
+
     async def delete(self, inference_id: int) -> None:
         """Delete an inference that is over; `still-running` is raised if it is not."""
         await self._session.delete(place("inferences", inference_id))
+
+    async def statistics(self, inference_id: int) -> InferenceStatistics:
+        """Return what the replicas count: records, lag, latencies, drift."""
+        path = place("inferences", inference_id, "statistics")
+        return await self._session.get(path, InferenceStatistics)
 
     async def logs(self, inference_id: int, *, replica: int = 0) -> str:
         """Return what a replica wrote; they are numbered from 0."""

@@ -14,17 +14,22 @@ from kafkaml.client._sync._session import Session
 from kafkaml.client._sync._waiting import wait_until
 from kafkaml.exceptions import WaitFailedError
 from kafkaml.schemas.base import Page
+from kafkaml.schemas.dead_letters import DeadLetterLimit
 from kafkaml.schemas.deployments import Resources
+from kafkaml.schemas.engines import EngineChoice
 from kafkaml.schemas.inferences import Inference, InferenceCreate, InferenceScale
 from kafkaml.schemas.outputs import EarlyExit, Guarantee, OutputConfig, OutputFormat
 from kafkaml.schemas.served_models import Canary, ServedModels, Shadow
 from kafkaml.schemas.states import InferenceState
+from kafkaml.schemas.statistics import DriftOptions, InferenceStatistics
 
 if TYPE_CHECKING:
     import numpy as np
 
 _DEFAULT_RESOURCES = Resources()
 _DEFAULT_OUTPUT = OutputConfig()
+_DEFAULT_DRIFT = DriftOptions()
+_DEFAULT_LIMIT = DeadLetterLimit()
 
 
 class Inferences:
@@ -49,6 +54,9 @@ class Inferences:
         input_cluster: str | None = None,
         output_cluster: str | None = None,
         early_exit: EarlyExit | Mapping[str, object] | None = None,
+        engine: Literal["auto", "litert", "saved_model", "keras"] = "auto",
+        dead_letter_limit: DeadLetterLimit | Mapping[str, object] | None = _DEFAULT_LIMIT,
+        drift: DriftOptions | Mapping[str, object] | None = _DEFAULT_DRIFT,
         resources: Resources | Mapping[str, object] = _DEFAULT_RESOURCES,
     ) -> Inference:
         """Serve a finished training; missing topics are made.
@@ -58,8 +66,10 @@ class Inferences:
         `exactly_once` readers of the answers need `isolation.level=read_committed`.
         Clusters other than the platform's own are those that its settings name, with
         topics that are there already. With `early_exit` (`limit` and `upper_topic`) records
-        that a model of two outputs is not sure of go on to another one. Raise ProblemError
-        `not-finished` if the training has no result.
+        that a model of two outputs is not sure of go on to another one. The fastest
+        `engine` is taken unless one is named; with more dead letters than
+        `dead_letter_limit` the inference pauses. Raise ProblemError `not-finished` if the
+        training has no result.
         """
         body = build(
             InferenceCreate,
@@ -78,6 +88,13 @@ class Inferences:
             early_exit=(
                 build(EarlyExit.model_validate, early_exit) if early_exit else None
             ),
+            engine=cast("EngineChoice", engine),
+            dead_letter_limit=(
+                None
+                if dead_letter_limit is None
+                else build(DeadLetterLimit.model_validate, dead_letter_limit)
+            ),
+            drift=None if drift is None else build(DriftOptions.model_validate, drift),
             resources=build(Resources.model_validate, resources),
         )
         return self._session.create(place("inferences"), body, Inference)
@@ -138,6 +155,11 @@ class Inferences:
     def delete(self, inference_id: int) -> None:
         """Delete an inference that is over; `still-running` is raised if it is not."""
         self._session.delete(place("inferences", inference_id))
+
+    def statistics(self, inference_id: int) -> InferenceStatistics:
+        """Return what the replicas count: records, lag, latencies, drift."""
+        path = place("inferences", inference_id, "statistics")
+        return self._session.get(path, InferenceStatistics)
 
     def logs(self, inference_id: int, *, replica: int = 0) -> str:
         """Return what a replica wrote; they are numbered from 0."""
