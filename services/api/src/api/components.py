@@ -9,6 +9,7 @@ from api.services.checkpoint_sweeper import CheckpointSweeper
 from api.services.dead_letter_log import DeadLetterLog
 from api.services.event_stream import EventStream
 from api.services.files import FileService
+from api.services.predictions import PredictionService
 from api.storage.artifacts import ArtifactStore
 from api.storage.database import Database
 from api.storage.unit_of_work import UnitsOfWork
@@ -25,6 +26,7 @@ class Components:
     files: FileService
     checkpoint_sweeper: CheckpointSweeper
     event_stream: EventStream
+    predictions: PredictionService
     dead_letter_log: DeadLetterLog
     metrics: RequestMetrics
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

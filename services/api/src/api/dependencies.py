@@ -23,6 +23,8 @@ from api.services.event_stream import EventStream
 from api.services.files import FileService
 from api.services.inferences import InferenceService
 from api.services.models import ModelService
+from api.services.predictions import PredictionService
+from api.services.replica_addresses import ReplicaAddressService
 from api.services.tokens import TokenService
 from api.services.trainings import TrainingService
 from api.services.wanted_workloads import WantedWorkloads
@@ -119,6 +121,11 @@ async def get_files(components: SharedComponents) -> FileService:
     return components.files
 
 
+async def get_predictions(components: SharedComponents) -> PredictionService:
+    """Return what asks replicas; it opens its own transactions."""
+    return components.predictions
+
+
 async def get_models(work: Work) -> ModelService:
     return ModelService(work=work)
 
@@ -163,6 +170,13 @@ async def get_workloads(work: Work, components: SharedComponents) -> WorkloadSer
     )
 
 
+async def get_replica_addresses(work: Work, caller: CurrentCaller) -> ReplicaAddressService:
+    """Return what notes where the replicas of the caller's attempt are."""
+    if caller.attempt is None:
+        raise AttemptOverError
+    return ReplicaAddressService(work=work, attempt=caller.attempt)
+
+
 async def get_attempt(
     work: Work, components: SharedComponents, caller: CurrentCaller
 ) -> AttemptService:
@@ -188,3 +202,5 @@ Tokens = Annotated[TokenService, Depends(get_tokens)]
 Wanted = Annotated[WantedWorkloads, Depends(get_wanted_workloads)]
 Workloads = Annotated[WorkloadService, Depends(get_workloads)]
 Attempt = Annotated[AttemptService, Depends(get_attempt)]
+Predictions = Annotated[PredictionService, Depends(get_predictions)]
+ReplicaAddresses = Annotated[ReplicaAddressService, Depends(get_replica_addresses)]

@@ -21,6 +21,7 @@ from api.handlers import (
     health,
     inferences,
     models,
+    predictions,
     tokens,
     trainings,
     workloads,
@@ -36,6 +37,8 @@ from api.services.event_stream import EventStream
 from api.services.files import FileService
 from api.services.first_tokens import FirstTokens
 from api.services.health import wait_until_ready
+from api.services.predictions import PredictionService
+from api.services.replica_caller import ReplicaCaller
 from api.startup import show_first_token
 from api.storage.artifacts import ArtifactStore
 from api.storage.database import Database, make_engine
@@ -49,6 +52,7 @@ PREFIX = "/api/v1"
 # many numbers as classes squared; artifacts and checkpoints are streamed, and their store
 # knows the limits.
 BODY_LIMITS = BodyLimits(
+    endings={("POST", "predict"): 4 * MEBIBYTE},
     special={
         ("POST", f"{PREFIX}/datasources"): 12 * MEBIBYTE,
         ("POST", f"{PREFIX}/attempts/current/result"): 16 * MEBIBYTE,
@@ -106,6 +110,7 @@ def build_components(settings: ApiSettings) -> Components:
         ),
         checkpoint_sweeper=CheckpointSweeper(units=units, store=artifacts),
         event_stream=EventStream(kafka=settings),
+        predictions=PredictionService(units=units, caller=ReplicaCaller()),
         dead_letter_log=DeadLetterLog(kafka=settings),
         metrics=RequestMetrics(registry=CollectorRegistry()),
     )
@@ -126,6 +131,7 @@ def _add_routes(app: FastAPI) -> None:
         attempts,
     ):
         versioned.include_router(noun.router)
+    versioned.include_router(predictions.router)
     versioned.include_router(events.router, dependencies=[MAY_VIEW])
     app.include_router(versioned)
     app.include_router(health.router)
@@ -157,5 +163,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         finally:
             await components.checkpoint_sweeper.stop()
             await components.event_stream.stop()
+            await components.predictions.aclose()
     finally:
         await components.database.dispose()

@@ -1,12 +1,27 @@
 """Predictions that are asked for over HTTP."""
 
+from ipaddress import ip_address
 from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from kafkaml.schemas.base import Request, Resource, example
 
 MAX_RECORDS = 1024
+
+
+def _check_address(address: str) -> str:
+    """Refuse what is never the address of a replica, such as that of a cloud's metadata."""
+    host, _, port = address.rpartition(":")
+    if not 0 < int(port) < 2**16:
+        raise ValueError("there is no such port")
+    literal = host.strip("[]")
+    if ":" not in literal and not literal.replace(".", "").isdigit():
+        return address
+    number = ip_address(literal)
+    if number.is_link_local or number.is_multicast or number.is_unspecified:
+        raise ValueError("nothing is served at such an address")
+    return address
 
 
 class PredictionRequest(Request):
@@ -75,5 +90,6 @@ class AddressReport(Request):
             description="`host:port`",
             examples=["10.1.2.3:8080"],
         ),
+        AfterValidator(_check_address),
     ]
     key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]

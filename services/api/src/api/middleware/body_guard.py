@@ -30,13 +30,18 @@ _JSON = re.compile(r"application/([a-z0-9.+-]+\+)?json\s*(;|$)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
-    """Bytes that a body may have, by method and path; None: the route cares."""
+    """Bytes that a body may have, by method and path; None: the route cares.
+
+    `endings` are by the last part of the path, where an id is in it.
+    """
 
     default: int = DEFAULT_LIMIT_BYTES
+    endings: Mapping[tuple[str, str], int] = field(default_factory=dict)
     special: Mapping[tuple[str, str], int | None] = field(default_factory=dict)
 
     def of(self, method: str, path: str) -> int | None:
-        return self.special.get((method, path), self.default)
+        ending = self.endings.get((method, path.rpartition("/")[2]), self.default)
+        return self.special.get((method, path), ending)
 
 
 class BodyGuard:

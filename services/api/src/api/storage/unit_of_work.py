@@ -17,6 +17,7 @@ from api.storage.metrics import MetricStore
 from api.storage.models import ModelStore
 from api.storage.outbox_writer import OutboxWriter
 from api.storage.platforms import PlatformStore
+from api.storage.replica_addresses import ReplicaAddressStore
 from api.storage.sent_letters import SentLetterStore
 from api.storage.tokens import TokenStore
 from api.storage.trainings import TrainingStore
@@ -35,6 +36,7 @@ class UnitOfWork:
     metrics: MetricStore
     datasources: DatasourceStore
     inferences: InferenceStore
+    replica_addresses: ReplicaAddressStore
     sent_letters: SentLetterStore
     tokens: TokenStore
     idempotency_keys: IdempotencyKeyStore
@@ -52,6 +54,7 @@ class UnitOfWork:
             metrics=MetricStore(session=session),
             datasources=DatasourceStore(session=session),
             inferences=InferenceStore(session=session),
+            replica_addresses=ReplicaAddressStore(session=session),
             sent_letters=SentLetterStore(session=session),
             tokens=TokenStore(session=session),
             idempotency_keys=IdempotencyKeyStore(session=session),
