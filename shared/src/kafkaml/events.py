@@ -248,6 +248,19 @@ class InferenceModelsChanged(InferenceEvent):
     reason: str | None = None
 
 
+class InferenceDrifted(InferenceEvent):
+    """Records are other than those of the training; `reason` says which figures."""
+
+    type = "inference.drifted"
+    reason: str
+
+
+class InferenceDriftEnded(InferenceEvent):
+    """Records are like those of the training again."""
+
+    type = "inference.drift_ended"
+
+
 class InferenceFailed(InferenceEvent):
     """An inference cannot go on."""
 

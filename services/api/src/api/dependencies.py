@@ -25,6 +25,7 @@ from api.services.inferences import InferenceService
 from api.services.models import ModelService
 from api.services.predictions import PredictionService
 from api.services.replica_addresses import ReplicaAddressService
+from api.services.statistics import StatisticsService
 from api.services.tokens import TokenService
 from api.services.trainings import TrainingService
 from api.services.wanted_workloads import WantedWorkloads
@@ -156,6 +157,10 @@ async def get_dead_letters(work: Work, components: SharedComponents) -> DeadLett
     )
 
 
+async def get_statistics(work: Work) -> StatisticsService:
+    return StatisticsService(work=work)
+
+
 async def get_tokens(work: Work) -> TokenService:
     return TokenService(work=work)
 
@@ -198,6 +203,7 @@ Trainings = Annotated[TrainingService, Depends(get_trainings)]
 Datasources = Annotated[DatasourceService, Depends(get_datasources)]
 DeadLetters = Annotated[DeadLetterService, Depends(get_dead_letters)]
 Inferences = Annotated[InferenceService, Depends(get_inferences)]
+Statistics = Annotated[StatisticsService, Depends(get_statistics)]
 Tokens = Annotated[TokenService, Depends(get_tokens)]
 Wanted = Annotated[WantedWorkloads, Depends(get_wanted_workloads)]
 Workloads = Annotated[WorkloadService, Depends(get_workloads)]

@@ -12,6 +12,7 @@ from kafkaml.schemas.models import ModelCheck, ModelError
 from kafkaml.schemas.outputs import EarlyExit, Guarantee, OutputConfig, OutputFormat
 from kafkaml.schemas.served_models import CanaryOrder, ModelOrder
 from kafkaml.schemas.states import FailureReason
+from kafkaml.schemas.statistics import DriftOptions
 from kafkaml.schemas.trainings import (
     Artifact,
     ConfusionMatrix,
@@ -67,6 +68,7 @@ class InferenceOrder(Resource):
     early_exit: EarlyExit | None = None
     engine: EngineChoice = EngineChoice.AUTO
     gpu: int = 0
+    drift: DriftOptions | None = None
     dead_letter_limit: DeadLetterLimit | None = None
     is_paused: bool = False
     resumptions: int = Field(default=0, description="how often it was told to resume")

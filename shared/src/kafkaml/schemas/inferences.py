@@ -25,6 +25,7 @@ from kafkaml.schemas.outputs import (
 )
 from kafkaml.schemas.served_models import ServedModels
 from kafkaml.schemas.states import InferenceState
+from kafkaml.schemas.statistics import DriftAlarm, DriftOptions
 from kafkaml.schemas.trainings import Failure
 
 ClusterName = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -82,6 +83,10 @@ class InferenceCreate(Request):
     engine: Annotated[EngineChoice, Field(strict=False)] = Field(
         default=EngineChoice.AUTO,
         description="what computes the predictions; `auto` takes the fastest",
+    )
+    drift: DriftOptions | None = Field(
+        default_factory=DriftOptions,
+        description="when records count as other than those of the training; null: never",
     )
     dead_letter_limit: DeadLetterLimit | None = Field(
         default_factory=DeadLetterLimit,
@@ -157,6 +162,10 @@ class Inference(Resource):
     wanted_engine: EngineChoice = EngineChoice.AUTO
     engine: EngineReport | None = Field(
         default=None, description="of the replica that told of it last"
+    )
+    drift: DriftOptions | None = None
+    drift_alarm: DriftAlarm | None = Field(
+        default=None, description="null while records are like those of the training"
     )
     dead_letter_limit: DeadLetterLimit | None = None
     pause: Pause | None = Field(

@@ -29,6 +29,7 @@ from kafkaml.schemas.attempts import (
 from kafkaml.schemas.incremental import ImprovementReport
 from kafkaml.schemas.served_models import RefusalReport
 from kafkaml.schemas.statistics import StatisticsReport
+from kafkaml.schemas.statistics import StatisticsReport
 from kafkaml.schemas.trainings import Artifact, ArtifactFormat
 
 router = APIRouter(
@@ -55,6 +56,16 @@ async def report_progress(body: ProgressReport, attempt: Attempt) -> None:
 )
 async def report_epoch(body: EpochReport, attempt: Attempt) -> None:
     await attempt.report_epoch(body)
+
+
+@router.post(
+    "/statistics",
+    status_code=status.HTTP_204_NO_CONTENT,
+    summary="Tell what a replica counts",
+    description="Again and again: only the newest report is kept.",
+)
+async def report_statistics(body: StatisticsReport, attempt: Attempt) -> None:
+    await attempt.report_statistics(body)
 
 
 @router.post(

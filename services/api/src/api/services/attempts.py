@@ -18,6 +18,7 @@ from api.services.orders import (
     training_order,
 )
 from api.services.statistics import StatisticsService
+from api.services.statistics import StatisticsService
 from api.services.training_lifecycle import TrainingLifecycle
 from api.services.workload_names import AttemptReference
 from api.services.workload_rows import WorkloadRow, is_over, lock_workload
@@ -39,6 +40,7 @@ from kafkaml.schemas.incremental import ImprovementReport
 from kafkaml.schemas.models import ModelError
 from kafkaml.schemas.served_models import RefusalReport
 from kafkaml.schemas.states import InferenceState, ModelVersionState, TrainingState
+from kafkaml.schemas.statistics import StatisticsReport
 from kafkaml.schemas.statistics import StatisticsReport
 from kafkaml.schemas.trainings import (
     Artifact,
@@ -180,6 +182,11 @@ class AttemptService:
         """Note that a replica cannot serve the models that it is to."""
         inference = _only(InferenceRow, await self._lock_live())
         await ModelChanges(work=self._work).refuse(inference, report)
+
+    async def report_statistics(self, report: StatisticsReport) -> None:
+        """Keep what a replica counts, in place of what it told before."""
+        inference = _only(InferenceRow, await self._lock_live())
+        await StatisticsService(work=self._work).keep(inference, report)
 
     async def report_statistics(self, report: StatisticsReport) -> None:
         """Keep what a replica counts, in place of what it told before."""

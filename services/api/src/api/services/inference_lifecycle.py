@@ -118,6 +118,7 @@ class InferenceLifecycle:
             state=state,
             notice=None,
             pause=None,
+            drift_alarm=None,
             serving_replicas=[],
             failure_reason=reason,
             failure_message=message,
@@ -141,6 +142,7 @@ class InferenceLifecycle:
             state=state,
             notice=None,
             pause=None,
+            drift_alarm=None,
             serving_replicas=[],
             stopped_at=utc_now(),
         )

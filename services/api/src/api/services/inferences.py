@@ -60,6 +60,7 @@ class InferenceService:
                 upper_topic=wanted.early_exit and wanted.early_exit.upper_topic,
                 wanted_engine=wanted.engine,
                 kept_artifact=kept and kept.model_dump(mode="json"),
+                drift=wanted.drift and wanted.drift.model_dump(mode="json"),
                 dead_letter_limit=(
                     wanted.dead_letter_limit
                     and wanted.dead_letter_limit.model_dump(mode="json")

@@ -69,6 +69,7 @@ def inference_order(inference: InferenceRow) -> Order:
             early_exit=inference.early_exit,
             engine=inference.wanted_engine,
             gpu=inference.to_resources().gpu,
+            drift=inference.drift_options,
             dead_letter_limit=inference.limit_of_dead_letters,
             is_paused=inference.pause is not None,
             resumptions=inference.resumptions,

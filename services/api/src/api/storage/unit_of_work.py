@@ -12,6 +12,7 @@ from api.storage.database import Database
 from api.storage.datasources import DatasourceStore
 from api.storage.deployments import DeploymentStore
 from api.storage.idempotency_keys import IdempotencyKeyStore
+from api.storage.inference_statistics import InferenceStatisticsStore
 from api.storage.inferences import InferenceStore
 from api.storage.metrics import MetricStore
 from api.storage.models import ModelStore
@@ -36,6 +37,7 @@ class UnitOfWork:
     metrics: MetricStore
     datasources: DatasourceStore
     inferences: InferenceStore
+    statistics: InferenceStatisticsStore
     replica_addresses: ReplicaAddressStore
     sent_letters: SentLetterStore
     tokens: TokenStore
@@ -54,6 +56,7 @@ class UnitOfWork:
             metrics=MetricStore(session=session),
             datasources=DatasourceStore(session=session),
             inferences=InferenceStore(session=session),
+            statistics=InferenceStatisticsStore(session=session),
             replica_addresses=ReplicaAddressStore(session=session),
             sent_letters=SentLetterStore(session=session),
             tokens=TokenStore(session=session),

@@ -16,6 +16,7 @@ from kafkaml.schemas.engines import EngineChoice, EngineReport
 from kafkaml.schemas.inferences import Inference
 from kafkaml.schemas.outputs import EarlyExit, Guarantee, OutputConfig, OutputFormat
 from kafkaml.schemas.states import FailureReason, InferenceState
+from kafkaml.schemas.statistics import DriftAlarm, DriftOptions
 from kafkaml.schemas.trainings import Artifact, Failure
 
 _ACTIVE = "state IN ('queued', 'starting', 'serving')"
@@ -64,6 +65,8 @@ class InferenceRow(Table):
     kept_canary_artifact: Mapped[OptionalJson]
     kept_shadow_artifact: Mapped[OptionalJson]
     resources: Mapped[JsonObject]
+    drift: Mapped[OptionalJson]
+    drift_alarm: Mapped[OptionalJson]
     dead_letter_limit: Mapped[OptionalJson]
     pause: Mapped[OptionalJson]
     resumptions: Mapped[int] = mapped_column(server_default="0")
@@ -142,6 +145,11 @@ class InferenceRow(Table):
         return DeadLetterLimit.model_validate(self.dead_letter_limit)
 
     @property
+    def drift_options(self) -> DriftOptions | None:
+        """When its records count as drifted, if they are watched."""
+        return None if self.drift is None else DriftOptions.model_validate(self.drift)
+
+    @property
     def failure(self) -> Failure | None:
         """Why the inference failed, if it did."""
         if self.failure_reason is None:
@@ -174,6 +182,10 @@ class InferenceRow(Table):
             early_exit=self.early_exit,
             wanted_engine=self.wanted_engine,
             engine=EngineReport.model_validate(self.engine) if self.engine else None,
+            drift=self.drift_options,
+            drift_alarm=(
+                DriftAlarm.model_validate(self.drift_alarm) if self.drift_alarm else None
+            ),
             dead_letter_limit=self.limit_of_dead_letters,
             pause=Pause.model_validate(self.pause) if self.pause else None,
             resources=self.to_resources(),

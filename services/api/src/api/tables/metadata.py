@@ -7,6 +7,7 @@ from api.tables.datasource_row import DatasourceRow
 from api.tables.deployment_row import DeploymentRow
 from api.tables.idempotency_key_row import IdempotencyKeyRow
 from api.tables.inference_row import InferenceRow
+from api.tables.inference_statistics_row import InferenceStatisticsRow
 from api.tables.model_row import ModelRow
 from api.tables.model_version_row import ModelVersionRow
 from api.tables.outbox_record import OutboxRecord
@@ -24,6 +25,7 @@ ALL_TABLES = (
     DeploymentRow,
     IdempotencyKeyRow,
     InferenceRow,
+    InferenceStatisticsRow,
     ModelRow,
     ModelVersionRow,
     OutboxRecord,

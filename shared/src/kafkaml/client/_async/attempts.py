@@ -19,6 +19,7 @@ from kafkaml.schemas.attempts import (
 from kafkaml.schemas.incremental import ImprovementReport
 from kafkaml.schemas.predictions import AddressReport
 from kafkaml.schemas.served_models import RefusalReport
+from kafkaml.schemas.statistics import StatisticsReport
 from kafkaml.schemas.trainings import Artifact, ArtifactFormat
 
 
@@ -43,6 +44,10 @@ class AsyncAttempts:
     async def address(self, report: AddressReport) -> None:
         """Tell where a replica of an inference is asked over HTTP, every 15 s."""
         await self._session.report(_place("address"), report)
+
+    async def statistics(self, report: StatisticsReport) -> None:
+        """Tell what a replica counts, in place of what it told before."""
+        await self._session.report(_place("statistics"), report)
 
     async def pause(self, report: PauseReport) -> None:
         """Tell that a replica takes no records until the inference is resumed."""

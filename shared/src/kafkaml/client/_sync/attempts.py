@@ -20,6 +20,7 @@ from kafkaml.schemas.attempts import (
 from kafkaml.schemas.incremental import ImprovementReport
 from kafkaml.schemas.predictions import AddressReport
 from kafkaml.schemas.served_models import RefusalReport
+from kafkaml.schemas.statistics import StatisticsReport
 from kafkaml.schemas.trainings import Artifact, ArtifactFormat
 
 
@@ -44,6 +45,10 @@ class Attempts:
     def address(self, report: AddressReport) -> None:
         """Tell where a replica of an inference is asked over HTTP, every 15 s."""
         self._session.report(_place("address"), report)
+
+    def statistics(self, report: StatisticsReport) -> None:
+        """Tell what a replica counts, in place of what it told before."""
+        self._session.report(_place("statistics"), report)
 
     def pause(self, report: PauseReport) -> None:
         """Tell that a replica takes no records until the inference is resumed."""
