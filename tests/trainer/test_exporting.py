@@ -75,9 +75,7 @@ def test_a_model_is_made_in_litert_and_as_a_saved_model(
     export: ExportAll, tmp_path: Path
 ) -> None:
     import tensorflow as tf
-    from ai_edge_litert.interpreter import (  # type: ignore[import-untyped]
-        Interpreter,
-    )
+    from ai_edge_litert.interpreter import Interpreter
 
     model, formats = digits(), (ArtifactFormat.SAVED_MODEL, ArtifactFormat.LITERT)
     assert export(model, *formats) == dict.fromkeys(formats)

@@ -22,7 +22,7 @@ from trainer.exports.exporter import ExportedFile, Exporter
 from trainer.exports.litert_sizes import MAX_WEIGHT_BYTES, batch_sizes_of
 from trainer.exports.sample import TOLERANCE, Answers, sample_of
 from trainer.messages import Export, Exported, Message, Ready, export_file
-from trainer.results.outcome import upload_export
+from trainer.results.delivery import upload_export
 from trainer.results.reporter import Reporter
 from trainer.sandbox import Sandbox, lost_error
 from trainer.testing import InMemoryAttempts

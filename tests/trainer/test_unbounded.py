@@ -111,7 +111,8 @@ def test_a_user_can_let_it_finish_and_serve_what_it_published(
     running = Background(stream, settings, attempts)
     stream.write(classes(100))
     wait_until(lambda: len(attempts.improvements) > 0)
-    assert attempts.accepted_result is None
+    so_far = attempts.accepted_result
+    assert so_far is None
     attempts.finish()
     assert running.wait() == ExitCode.ACCEPTED
     assert attempts.accepted_result is not None

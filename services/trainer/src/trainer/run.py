@@ -27,7 +27,8 @@ from trainer.exports.exporter import ExportedFile, Exporter
 from trainer.messages import DATA_DIRECTORY, Build, Export
 from trainer.model_process import ModelProcess
 from trainer.models.check import check_model
-from trainer.results.outcome import Outcome, deliver, keep_model, model_file
+from trainer.results.delivery import deliver, keep_model, model_file
+from trainer.results.outcome import Outcome
 from trainer.results.reporter import Attempts, Reporter
 from trainer.sandbox import Sandbox, child_environment
 from trainer.standby import Standby

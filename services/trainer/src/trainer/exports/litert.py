@@ -11,7 +11,7 @@ from zipfile import ZIP_STORED, ZipFile
 
 import numpy as np
 import tensorflow as tf
-from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped]
+from ai_edge_litert.interpreter import Interpreter
 from pydantic import BaseModel
 from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_v2,

@@ -5,12 +5,13 @@ from time import monotonic
 from typing import Any
 
 from kafkaml.schemas.deployments import TrainingParameters
+from kafkaml.schemas.results import CrossValidation
 from trainer.checkpoints.checkpointer import Checkpointer
 from trainer.data.dataset import Dataset
 from trainer.fit.batches import BatchSource, steps_of
 from trainer.fit.cross_validation import CrossValidator
 from trainer.fit.evaluation import assess, evaluate
-from trainer.fit.fitter import Fitter
+from trainer.fit.fitter import Fitted, Fitter
 from trainer.fit.options import prepare_model, set_learning_rate
 from trainer.fit.progress import Send, finite_metrics
 from trainer.fit.trained import trained_report
@@ -54,8 +55,30 @@ def train_model(
         cross_validation = validator.validate(dataset)
         set_learning_rate(model, parameters, steps=steps)
     fitted = fitter.fit(dataset.parts.training, dataset.parts.validation)
-    ended = monotonic()
     checkpointer.close()
+    return _measured(
+        model,
+        fitted,
+        dataset,
+        parameters,
+        source=source,
+        fit_seconds=monotonic() - started,
+        cross_validation=cross_validation,
+    )
+
+
+def _measured(
+    model: Any,
+    fitted: Fitted,
+    dataset: Dataset,
+    parameters: TrainingParameters,
+    *,
+    source: BatchSource,
+    fit_seconds: float,
+    cross_validation: CrossValidation | None,
+) -> Trained:
+    """Evaluate a model that is fitted, and save it."""
+    started = monotonic()
     test = evaluate(model, source, dataset.parts.test, size=parameters.batch_size)
     assessment = assess(model, source, dataset, parameters)
     save_model(model, Path(MODEL_FILE))
@@ -63,8 +86,8 @@ def train_model(
         model,
         fitted,
         assessment,
-        fit_seconds=ended - started,
-        evaluate_seconds=monotonic() - ended,
+        fit_seconds=fit_seconds,
+        evaluate_seconds=monotonic() - started,
         test=finite_metrics(test),
         cross_validation=cross_validation,
     )
