@@ -27,14 +27,12 @@ from kafkaml.schemas.outputs import EarlyExit, Guarantee, OutputConfig, OutputFo
 from kafkaml.schemas.served_models import Canary, ServedModels, Shadow
 from kafkaml.schemas.states import InferenceState
 from kafkaml.schemas.statistics import DriftOptions, InferenceStatistics
-from kafkaml.schemas.statistics import DriftOptions, InferenceStatistics
 
 if TYPE_CHECKING:
     import numpy as np
 
 _DEFAULT_RESOURCES = Resources()
 _DEFAULT_OUTPUT = OutputConfig()
-_DEFAULT_DRIFT = DriftOptions()
 _DEFAULT_DRIFT = DriftOptions()
 _DEFAULT_LIMIT = DeadLetterLimit()
 
@@ -63,7 +61,6 @@ class AsyncInferences:
         early_exit: EarlyExit | Mapping[str, object] | None = None,
         engine: Literal["auto", "litert", "saved_model", "keras"] = "auto",
         dead_letter_limit: DeadLetterLimit | Mapping[str, object] | None = _DEFAULT_LIMIT,
-        drift: DriftOptions | Mapping[str, object] | None = _DEFAULT_DRIFT,
         drift: DriftOptions | Mapping[str, object] | None = _DEFAULT_DRIFT,
         resources: Resources | Mapping[str, object] = _DEFAULT_RESOURCES,
     ) -> Inference:
@@ -102,7 +99,6 @@ class AsyncInferences:
                 if dead_letter_limit is None
                 else build(DeadLetterLimit.model_validate, dead_letter_limit)
             ),
-            drift=None if drift is None else build(DriftOptions.model_validate, drift),
             drift=None if drift is None else build(DriftOptions.model_validate, drift),
             resources=build(Resources.model_validate, resources),
         )
@@ -164,7 +160,7 @@ class AsyncInferences:
     async def resume(self, inference_id: int) -> Inference:
         """Let an inference go on that paused because of its dead letters."""
         path = place("inferences", inference_id, "resume")
-        return await self._session.act(path, Inference, is_repeatable=False)
+        return await self._session.act(path, Inference)
 
     def dead_letters(
         self,
@@ -186,8 +182,8 @@ class AsyncInferences:
         query = {
             "stage": stage,
             "reason": reason,
-            "since": since and since.isoformat(),
-            "until": until and until.isoformat(),
+            "since": None if since is None else since.isoformat(),
+            "until": None if until is None else until.isoformat(),
             "order": order,
             "limit": limit,
         }
@@ -229,11 +225,6 @@ class AsyncInferences:
     async def delete(self, inference_id: int) -> None:
         """Delete an inference that is over; `still-running` is raised if it is not."""
         await self._session.delete(place("inferences", inference_id))
-
-    async def statistics(self, inference_id: int) -> InferenceStatistics:
-        """Return what the replicas count: records, lag, latencies, drift."""
-        path = place("inferences", inference_id, "statistics")
-        return await self._session.get(path, InferenceStatistics)
 
     async def statistics(self, inference_id: int) -> InferenceStatistics:
         """Return what the replicas count: records, lag, latencies, drift."""
