@@ -11,7 +11,7 @@ from kafkaml.schemas.deployments import ExportFormat
 from kafkaml.schemas.trainings import ExportResult
 from trainer.config import TrainerSettings
 from trainer.deadline import Deadline
-from trainer.exceptions import OutOfMemoryError, PlatformError, TrainerError
+from trainer.exceptions import ExportError, OutOfMemoryError, PlatformError, TrainerError
 from trainer.messages import Export, Exported, Ready, export_file
 from trainer.sandbox import Sandbox
 
@@ -81,7 +81,7 @@ class Exporter:
         limit = deadline.limit(self._settings.export_timeout_seconds)
         report = sandbox.receive(Deadline.after(limit))
         if not isinstance(report, Exported):
-            raise _TooSlowError(f"it took longer than {limit:g} s")
+            raise ExportError(f"it took longer than {limit:g} s")
         return ExportResult(
             format=report.format, seconds=report.seconds, error=report.error
         )
@@ -95,13 +95,9 @@ class Exporter:
         return ExportedFile(result, path)
 
 
-class _TooSlowError(TrainerError):
-    """There was no report in time."""
-
-
 def _text_of(error: TrainerError) -> str:
     match error:
-        case _TooSlowError():
+        case ExportError():
             return str(error)
         case OutOfMemoryError():
             return "it needs more memory than it may use: raise resources.memory"
