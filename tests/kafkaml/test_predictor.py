@@ -17,6 +17,7 @@ from kafkaml.exceptions import FormatError, PredictionError, TopicError, WaitTim
 from kafkaml.formats import RawFormat
 from kafkaml.predictor import StreamPredictor
 from kafkaml.records.raw import RawCodec
+from tests.kafkaml.client import answering
 
 PARTITIONS = 2
 FORMAT = {"data_type": "float32", "data_reshape": "2"}
@@ -192,3 +193,24 @@ def test_a_format_must_be_given_and_the_predictor_opened() -> None:
     with pytest.raises(PredictionError, match="not open"):
         predictor.predict(np.ones((1, 2), np.float32))
     predictor.close()
+
+
+def test_an_answer_is_taken_as_soon_as_it_is_here(
+    kafka_bootstrap: str, topic_name: Callable[[str], str]
+) -> None:
+    topics = answering.Topics(topic_name("in"), topic_name("out"))
+    topics.create(kafka_bootstrap)
+    predictor = StreamPredictor(
+        input_topic=topics.input,
+        output_topic=topics.output,
+        codec=RawCodec(RawFormat("|u1", (2,))),
+        bootstrap_servers=kafka_bootstrap,
+    )
+    row = np.ones((1, 2), np.uint8)
+    with answering.answering_sums(topics, kafka_bootstrap), predictor:
+        times = []
+        for _ in range(20):
+            started = time.monotonic()
+            assert predictor.predict(row).tolist() == [[2]]
+            times.append(time.monotonic() - started)
+    assert min(times) < 0.09, times

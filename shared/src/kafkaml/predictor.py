@@ -198,12 +198,22 @@ class _Exchange:
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise DeliveryError(f"Kafka did not take a record: {failure.str()}")
-        for message in self._consumer.consume(_MESSAGES_PER_READ, seconds):
+        for message in self._messages(seconds):
             error = message.error()
             if error is None:
                 request.take(message, dead=message.topic() == self._dead_letter_topic)
             elif not is_passing(error):
                 raise PredictionError(f"the answers cannot be read: {error.str()}")
+
+    def _messages(self, seconds: float) -> list[Message]:
+        """Return a first message and what is already here.
+
+        `consume` with a time limit would wait that long for its batch to be full.
+        """
+        first = self._consumer.poll(seconds)
+        if first is None:
+            return []
+        return [first, *self._consumer.consume(_MESSAGES_PER_READ, 0)]
 
     def close(self) -> None:
         self._consumer.close()
