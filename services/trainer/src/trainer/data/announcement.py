@@ -10,7 +10,13 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from kafkaml.control import ControlMessage, deployment_id_of
 from kafkaml.exceptions import ControlMessageError
-from trainer.data.consumers import LOGGER, REQUEST_SECONDS, consumer_config
+from trainer.data.consumers import (
+    LOGGER,
+    REQUEST_SECONDS,
+    consumer_config,
+    offset_since,
+    partitions_of,
+)
 
 LOOK_AGAIN_AFTER = timedelta(seconds=10)
 
@@ -65,7 +71,7 @@ class AnnouncementReader:
         """Begin with the partitions that were not there when it last looked."""
         found = False
         try:
-            new = sorted(self._partitions() - self._assigned)
+            new = sorted(partitions_of(self._consumer, self._topic) - self._assigned)
             if new:
                 self._consumer.incremental_assign([self._start(each) for each in new])
                 self._assigned.update(new)
@@ -80,24 +86,11 @@ class AnnouncementReader:
             self._last_obstacle = obstacle
             logger.warning("the control topic cannot be read yet", reason=obstacle)
 
-    def _partitions(self) -> set[int]:
-        metadata = self._consumer.list_topics(self._topic, timeout=REQUEST_SECONDS)
-        topic = metadata.topics[self._topic]
-        if topic.error is not None:
-            raise KafkaException(topic.error)
-        return set(topic.partitions)
-
     def _start(self, partition: int) -> TopicPartition:
-        """Return the first offset that is new enough.
-
-        The end is asked for first: a message written between the two questions is read.
-        """
+        """Return the first offset that is new enough."""
         asked = TopicPartition(self._topic, partition, self._since_ms)
         _, end = self._consumer.get_watermark_offsets(asked, timeout=REQUEST_SECONDS)
-        [found] = self._consumer.offsets_for_times([asked], timeout=REQUEST_SECONDS)
-        if found.error is not None:
-            raise KafkaException(found.error)
-        offset = found.offset if found.offset >= 0 else end
+        offset = offset_since(self._consumer, asked, end=end)
         return TopicPartition(self._topic, partition, offset)
 
     def _announcement(self, message: Message) -> ControlMessage | None:

@@ -1,15 +1,14 @@
 """Whether topics are still those that they were when their reading began."""
 
 from collections.abc import Collection
-from concurrent.futures import Future
 from time import sleep
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from kafkaml.schemas.states import FailureReason
-from trainer.data.consumers import LOGGER, REQUEST_SECONDS
+from trainer.data.consumers import LOGGER, topic_id_of
 from trainer.deadline import Deadline
 from trainer.exceptions import DeadlineError, StreamError
 from trainer.stream import PAUSE_SECONDS
@@ -47,11 +46,8 @@ class TopicIdentities:
     def _id(self, topic: str) -> str | None:
         """Return a topic's id, None if there is no such topic; wait for a broker."""
         while True:
-            described: dict[str, Future[Any]] = self._admin.describe_topics(
-                TopicCollection([topic]), request_timeout=REQUEST_SECONDS
-            )
             try:
-                return str(described[topic].result(2 * REQUEST_SECONDS).topic_id)
+                return topic_id_of(self._admin, topic)
             except KafkaException as e:
                 error = e.args[0]
                 if not error.retriable() and error.code() not in _AWAY:

@@ -13,14 +13,20 @@ from confluent_kafka import (
     KafkaError,
     KafkaException,
     Message,
-    TopicCollection,
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient
 
 from kafkaml.control import TopicRange
 from kafkaml.schemas.states import FailureReason
-from trainer.data.consumers import LOGGER, REQUEST_SECONDS, consumer_config
+from trainer.data.consumers import (
+    LOGGER,
+    REQUEST_SECONDS,
+    consumer_config,
+    offset_since,
+    partitions_of,
+    topic_id_of,
+)
 from trainer.deadline import Deadline
 from trainer.exceptions import StreamError
 from trainer.stream import END_OF_LOG, FORBIDDEN, GONE, OUT_OF_RANGE, RecordBatch
@@ -116,13 +122,11 @@ class TopicReader:
         pause = LOOK_SOON_SECONDS
         try:
             self._check_identity()
-            partitions = self._partitions()
+            partitions = partitions_of(self._consumer, self._topic)
             if begins:
                 self._assign(sorted(partitions - self.starts.keys()))
                 pause = self._look_again_seconds
             self._missing = None
-        except TimeoutError:
-            self._tell_once("the brokers do not answer")
         except KafkaException as e:
             self._raise_if_lasting(e.args[0])
         self._look_at = monotonic() + pause
@@ -138,20 +142,14 @@ class TopicReader:
         self._reached |= starts
 
     def _start(self, partition: int) -> int:
-        """Return the first offset to read.
-
-        The end is asked for first: a record written between the two questions is read.
-        """
+        """Return the first offset to read."""
         low, high = self._bounds(partition)
         if self._resumed is not None:
             return self._checked(partition, self._resumed.get(partition, low), low, high)
         if self.starts:
             return low
         asked = TopicPartition(self._topic, partition, self._since_ms)
-        [found] = self._consumer.offsets_for_times([asked], timeout=REQUEST_SECONDS)
-        if found.error is not None:
-            raise KafkaException(found.error)
-        return found.offset if found.offset >= 0 else high
+        return offset_since(self._consumer, asked, end=high)
 
     def _checked(self, partition: int, position: int, low: int, high: int) -> int:
         if position < low:
@@ -169,18 +167,8 @@ class TopicReader:
             )
         return position
 
-    def _partitions(self) -> set[int]:
-        metadata = self._consumer.list_topics(self._topic, timeout=REQUEST_SECONDS)
-        topic = metadata.topics[self._topic]
-        if topic.error is not None:
-            raise KafkaException(topic.error)
-        return set(topic.partitions)
-
     def _check_identity(self) -> None:
-        described = self._admin.describe_topics(
-            TopicCollection([self._topic]), request_timeout=REQUEST_SECONDS
-        )
-        found = str(described[self._topic].result(2 * REQUEST_SECONDS).topic_id)
+        found = topic_id_of(self._admin, self._topic)
         if self._topic_id not in {None, found}:
             raise StreamError(
                 FailureReason.DATA_GONE,
