@@ -1,6 +1,6 @@
 from pydantic import SecretStr
 
-from kafkaml.schemas.workloads import WantedTopic
+from kafkaml.schemas.workloads import WantedTopic, WorkloadKind
 from orchestrator.builders.environment import (
     CLUSTERS_VARIABLE,
     SECRET_VARIABLES,
@@ -56,3 +56,11 @@ def test_it_can_ask_the_schema_registry() -> None:
     assert environment["KAFKA_ML_SCHEMA_REGISTRY_URL"] == "https://registry"
     assert environment["KAFKA_ML_SCHEMA_REGISTRY_PASSWORD"] == "word"
     assert "KAFKA_ML_SCHEMA_REGISTRY_PASSWORD" in SECRET_VARIABLES
+
+
+def test_inferences_are_told_who_may_ask_them() -> None:
+    inference, training = workload(WorkloadKind.INFERENCE, 5), workload()
+    for predict_auth, told in (("key", None), ("none", "none")):
+        builder = EnvironmentBuilder(settings=Settings(predict_auth=predict_auth))
+        assert builder.build(inference, 0, "x").get("KAFKA_ML_PREDICT_AUTH") == told
+        assert "KAFKA_ML_PREDICT_AUTH" not in builder.build(training, 0, "x")

@@ -133,6 +133,10 @@ class Settings(
         min_length=1,
         description="runs one replica of an inference; a JSON list",
     )
+    predict_auth: Literal["key", "none"] = Field(
+        default="key",
+        description="who may use /v2 of replicas: the API, or whoever reaches their port",
+    )
     warm_start: bool = Field(
         default=True,
         description="keep TensorFlow loaded for the trainings of the process executor",

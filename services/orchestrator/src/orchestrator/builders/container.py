@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from kafkaml.schemas.deployments import cpu_cores, memory_bytes
-from kafkaml.schemas.workloads import Workload
+from kafkaml.schemas.workloads import Workload, WorkloadKind
 from orchestrator.builders.image_contract import (
+    ADVERTISED_HOST_VARIABLE,
     IMAGE_USER,
     TEMPORARY_DIRECTORY,
     image_of,
@@ -64,6 +65,8 @@ class ContainerBuilder:
         """Return the container of a run, which is the `restarts`-th restart in a row."""
         room = self._temporary_bytes(workload)
         variables = {**environment, **variables_of(workload, temporary_bytes=room)}
+        if workload.kind is WorkloadKind.INFERENCE:
+            variables[ADVERTISED_HOST_VARIABLE] = self.name(run)
         return {
             "Image": image_of(self._settings, workload),
             "User": f"{IMAGE_USER}:{IMAGE_USER}",

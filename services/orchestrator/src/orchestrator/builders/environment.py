@@ -3,7 +3,7 @@
 from pydantic import SecretStr
 
 from kafkaml.config import KafkaSettings, LogSettings
-from kafkaml.schemas.workloads import Workload
+from kafkaml.schemas.workloads import Workload, WorkloadKind
 from orchestrator.config import Settings
 
 CLUSTERS_VARIABLE = "KAFKA_ML_KAFKA_CLUSTERS"
@@ -37,6 +37,8 @@ class EnvironmentBuilder:
         common = dict(self._common)
         if all(topic.cluster is None for topic in workload.topics):
             common.pop(CLUSTERS_VARIABLE, None)
+        if workload.kind is WorkloadKind.INFERENCE and self._settings.predict_auth != "key":
+            common["KAFKA_ML_PREDICT_AUTH"] = self._settings.predict_auth
         return common | {
             "KAFKA_ML_URL": self._settings.url,
             "KAFKA_ML_TOKEN": token,

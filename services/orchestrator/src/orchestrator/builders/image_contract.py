@@ -8,6 +8,7 @@ from orchestrator.config import ImageSettings
 
 IMAGE_USER = 10001
 PROBE_PORT = 8080
+ADVERTISED_HOST_VARIABLE = "KAFKA_ML_ADVERTISED_HOST"
 TEMPORARY_DIRECTORY = "/tmp"  # noqa: S108 - the container's own
 
 # All that libraries write beside the data has to be in the one folder that can be written.

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from kafkaml.schemas.workloads import Workload, WorkloadKind
 from orchestrator.builders.environment import SECRET_VARIABLES
 from orchestrator.builders.image_contract import (
+    ADVERTISED_HOST_VARIABLE,
     PROBE_PORT,
     TEMPORARY_DIRECTORY,
     image_of,
@@ -63,7 +64,7 @@ class ContainerManifest:
 
     def _variables(
         self, workload: Workload, environment: Mapping[str, str]
-    ) -> list[dict[str, str]]:
+    ) -> list[dict[str, Any]]:
         variables = {
             name: value
             for name, value in environment.items()
@@ -75,7 +76,12 @@ class ContainerManifest:
         if self._settings.kubernetes_kafka_ca_secret is not None:
             location = f"{KAFKA_CA_FOLDER.path}/ca.crt"
             variables["KAFKA_ML_KAFKA_SSL_CA_LOCATION"] = location
-        return [{"name": name, "value": variables[name]} for name in sorted(variables)]
+        listed: list[dict[str, Any]] = [
+            {"name": name, "value": value} for name, value in variables.items()
+        ]
+        if workload.kind is WorkloadKind.INFERENCE:
+            listed.append(_own_address())
+        return sorted(listed, key=lambda each: str(each["name"]))
 
     def _resources(self, workload: Workload) -> dict[str, str]:
         """Return what the pod requests, which is also its limit."""
@@ -103,6 +109,12 @@ class ContainerManifest:
                 }
             )
         return mounts
+
+
+def _own_address() -> dict[str, Any]:
+    """Return the variable that tells a pod its address."""
+    place = {"apiVersion": "v1", "fieldPath": "status.podIP"}
+    return {"name": ADVERTISED_HOST_VARIABLE, "valueFrom": {"fieldRef": place}}
 
 
 def _probes() -> dict[str, Any]:

@@ -22,6 +22,12 @@ from orchestrator.executors.workloads_directory import Claim, WorkloadsDirectory
 LOG_FILE_BYTES = 5 * 1024 * 1024
 _SPAWN_TIMEOUT = timedelta(seconds=30)
 _KILL_TIMEOUT = timedelta(seconds=10)
+# A replica is asked by an API on this machine, at whatever port is free.
+_INFERENCE_VARIABLES = {
+    "KAFKA_ML_PROBE_PORT": "0",
+    "KAFKA_ML_PROBE_HOST": "127.0.0.1",
+    "KAFKA_ML_ADVERTISED_HOST": "127.0.0.1",
+}
 _RUNNER = [sys.executable, "-I", "-m", "orchestrator.executors.runner"]
 
 
@@ -121,6 +127,7 @@ class ProcessExecutor:
         self, claim: Claim, workload: Workload, environment: Mapping[str, str]
     ) -> RunOrder:
         work = claim.directory.work
+        is_inference = workload.kind is WorkloadKind.INFERENCE
         return RunOrder(
             directory=str(claim.directory.path),
             lock=claim.lock,
@@ -129,6 +136,7 @@ class ProcessExecutor:
             command=self._commands[workload.kind],
             environment=basic_environment()
             | {"HOME": str(work), "TMPDIR": str(work / "tmp")}
+            | (_INFERENCE_VARIABLES if is_inference else {})
             | dict(environment),
             memory_bytes=memory_bytes(workload.resources.memory),
             memory_text=workload.resources.memory,
