@@ -19,6 +19,7 @@ log = structlog.get_logger()
 Stage = Literal["decode", "predict", "encode", "deliver", "commit"]
 
 STAGES: tuple[Stage, ...] = ("decode", "predict", "encode", "deliver", "commit")
+LETTER_STAGES: tuple[Stage, ...] = ("decode", "predict", "deliver")
 SUMMARY_SECONDS = 60.0
 STAGE_BUCKETS = [1e-5 * 4**power for power in range(11)]
 
@@ -33,9 +34,9 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.batches = 0
         self.answers = 0
-        self.dead_letters = dict.fromkeys(STAGES[:2] + STAGES[3:4], 0)
-        self.errors = dict.fromkeys(STAGES, 0)
-        self.stage_seconds = dict.fromkeys(STAGES, 0.0)
+        self.dead_letters: dict[str, int] = dict.fromkeys(LETTER_STAGES, 0)
+        self.errors: dict[str, int] = dict.fromkeys(STAGES, 0)
+        self.stage_seconds: dict[str, float] = dict.fromkeys(STAGES, 0.0)
         self.latencies = Latencies()
         self.lags: dict[int, int] = {}
         self.drift = DriftCollector()

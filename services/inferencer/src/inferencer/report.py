@@ -23,6 +23,7 @@ from kafkaml.schemas.attempts import (
 from kafkaml.schemas.engines import EngineReport
 from kafkaml.schemas.predictions import AddressReport
 from kafkaml.schemas.served_models import RefusalReport
+from kafkaml.schemas.statistics import StatisticsReport
 from kafkaml.schemas.trainings import ArtifactFormat
 
 log = structlog.get_logger()
@@ -43,6 +44,7 @@ class Attempts(Protocol):
     ) -> object: ...
     def progress(self, report: ProgressReport) -> object: ...
     def pause(self, report: PauseReport) -> object: ...
+    def statistics(self, report: StatisticsReport) -> object: ...
     def address(self, report: AddressReport) -> object: ...
     def failure(self, report: FailureReport) -> object: ...
     def refusal(self, report: RefusalReport) -> object: ...
@@ -126,6 +128,13 @@ class Reporter:
         except ClientError as e:
             log.warning("the address was not accepted", error=str(e))
         return True
+
+    def counts(self, report: StatisticsReport) -> None:
+        """Tell what is counted; that this fails does no harm, for more will follow."""
+        try:
+            self._attempts.statistics(report)
+        except ClientError as e:
+            log.info("statistics not told", error=str(e))
 
     def paused(self, report: PauseReport) -> None:
         """Report, in the background, that no records are taken until a resumption."""

@@ -23,6 +23,7 @@ from kafkaml.schemas.attempts import (
 )
 from kafkaml.schemas.predictions import AddressReport
 from kafkaml.schemas.served_models import RefusalReport
+from kafkaml.schemas.statistics import StatisticsReport
 from kafkaml.schemas.trainings import Artifact, ArtifactFormat
 
 
@@ -93,6 +94,7 @@ class MemoryAttempts:
         self.progress_reports: list[ProgressReport] = []
         self.failure_reports: list[FailureReport] = []
         self.pause_reports: list[PauseReport] = []
+        self.statistics_reports: list[StatisticsReport] = []
         self.refusal_reports: list[RefusalReport] = []
         self.address_reports: list[AddressReport] = []
 
@@ -124,6 +126,9 @@ class MemoryAttempts:
 
     def address(self, report: AddressReport) -> None:
         self.address_reports.append(report)
+
+    def statistics(self, report: StatisticsReport) -> None:
+        self.statistics_reports.append(report)
 
     def pause(self, report: PauseReport) -> None:
         self.pause_reports.append(report)
