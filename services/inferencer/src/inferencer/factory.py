@@ -8,6 +8,7 @@ from confluent_kafka import Consumer
 
 from inferencer.answers import AnswerWriter, EarlyExitWriter
 from inferencer.assignment import Assignment
+from inferencer.brake import Brake
 from inferencer.clients import (
     make_consumer,
     make_producer,
@@ -44,6 +45,7 @@ class Replica:
     """One replica, ready to serve."""
 
     stream: Stream
+    brake: Brake
     health: Health
     metrics: Metrics
     drift: DriftWatch
@@ -84,6 +86,7 @@ def build_replica(
         dead_letters=dead_letters,
         metrics=metrics,
     )
+    brake = Brake(order=order, dead_letters=dead_letters, report=reporter.paused)
     stream = Stream(
         consumer=consumer,
         assignment=Assignment(consumer=consumer, offsets=offsets, start=order.start),
@@ -94,6 +97,7 @@ def build_replica(
             most_records=settings.batch_records, most_seconds=settings.batch_seconds
         ),
         backoff=Backoff(),
+        brake=brake,
         health=health,
         metrics=metrics,
         on_joined=reporter.serving,
@@ -108,7 +112,12 @@ def build_replica(
         is_open=settings.predict_auth == "none",
     )
     return Replica(
-        stream=stream, health=health, metrics=metrics, drift=drift, routes=routes
+        stream=stream,
+        brake=brake,
+        health=health,
+        metrics=metrics,
+        drift=drift,
+        routes=routes,
     )
 
 

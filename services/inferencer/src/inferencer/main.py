@@ -18,6 +18,7 @@ from inferencer.exceptions import (
     UnusableOrderError,
 )
 from inferencer.factory import build_replica
+from inferencer.order_watch import OrderWatch
 from inferencer.report import Attempts, Reporter
 from inferencer.rest.server import http_server
 from kafkaml.client import Client
@@ -85,11 +86,17 @@ def serve(
     replica = build_replica(
         settings=settings, order=order, engine=loaded.engine, reporter=reporter, key=key
     )
+    watch = OrderWatch(
+        reporter=reporter,
+        seconds=settings.order_seconds,
+        listeners=[replica.brake.heed],
+    )
     with (
         http_server(
             host=settings.probe_host, port=settings.probe_port, routes=replica.routes
         ) as port,
         announced(host=settings.advertised_host, port=port, key=key, reporter=reporter),
+        watch.running(),
     ):
         replica.stream.run(order.input_topic, stop)
     if reporter.over:

@@ -8,6 +8,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from inferencer.assignment import Assignment
+from inferencer.brake import Brake
 from inferencer.exceptions import DeliveryError, KafkaClientLostError
 from inferencer.guarantees import Offsets, Partition, ReplyDelivery
 from inferencer.health import Health
@@ -20,6 +21,7 @@ log = structlog.get_logger()
 
 POLL_SECONDS = 0.5
 UNASSIGNED_SECONDS = 3.0
+REST_SECONDS = 1.0
 LEAVE_SECONDS = 10.0
 
 
@@ -40,6 +42,7 @@ class Stream:
         delivery: ReplyDelivery,
         limit: BatchLimit,
         backoff: Backoff,
+        brake: Brake,
         health: Health,
         metrics: Metrics,
         on_joined: Callable[[], None],
@@ -51,6 +54,7 @@ class Stream:
         self._delivery = delivery
         self._limit = limit
         self._backoff = backoff
+        self._brake = brake
         self._health = health
         self._metrics = metrics
         self._on_joined = on_joined
@@ -64,7 +68,9 @@ class Stream:
             self._assignment.subscribe(topic)
             self._subscribed_at = time.monotonic()
             while not stop.is_set():
-                if not self.step():
+                if self._brake.is_on:
+                    self._rest(stop)
+                elif not self.step():
                     self._hold(self._backoff.seconds(), stop)
             self._commit_finally()
         finally:
@@ -122,15 +128,30 @@ class Stream:
         while not self._offsets.commit() and time.monotonic() < deadline:
             self._hold(0.1, threading.Event())
 
+    def _rest(self, stop: threading.Event) -> None:
+        """Take no records while the brake is on, with all committed that is answered."""
+        self._consumer.pause(self._consumer.assignment())
+        while self._brake.is_on and not stop.is_set():
+            self._health.turned()
+            self._announce()
+            self._commit()
+            self._idle(REST_SECONDS, stop)
+        self._consumer.resume(self._consumer.assignment())
+
     def _hold(self, seconds: float, stop: threading.Event) -> None:
         """Take no records for a while, but go on taking part in the group."""
         self._consumer.pause(self._consumer.assignment())
+        self._idle(seconds, stop)
+        self._consumer.resume(self._consumer.assignment())
+
+    def _idle(self, seconds: float, stop: threading.Event) -> None:
+        """Hear of the group; records of partitions that come meanwhile go back."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not stop.is_set():
             message = self._consumer.poll(0.05)
             if message is not None and self._is_record(message):
                 self._rewind([message])
-        self._consumer.resume(self._consumer.assignment())
+                self._consumer.pause(self._consumer.assignment())
 
     def _announce(self) -> None:
         """Say that this replica serves, once it has its partitions or is to have none.
@@ -175,7 +196,8 @@ class Stream:
     def _answer(self, records: list[Record]) -> bool:
         started = time.monotonic()
         try:
-            self._delivery.deliver(self._model.replies(records))
+            with self._brake.watch(records=len(records)):
+                self._delivery.deliver(self._model.replies(records))
         except DeliveryError as e:
             log.warning("batch not answered, trying again", error=str(e))
             self._health.degraded(str(e))
