@@ -36,6 +36,7 @@ from inferencer.config import InferencerSettings
 from inferencer.engines.base import Engine
 from inferencer.engines.tensorflow import TensorFlowLoader
 from inferencer.factory import build_replica
+from inferencer.models import Engines
 from inferencer.report import Reporter
 from inferencer.testing import MemoryAttempts
 from kafkaml.config import LogSettings
@@ -148,7 +149,7 @@ def answer_in_batches(servers: str, order: InferenceOrder, engine: Engine) -> fl
     replica = build_replica(
         settings=InferencerSettings(bootstrap_servers=servers),
         order=order,
-        engine=engine,
+        engines=Engines(primary=engine),
         reporter=Reporter(attempts=attempts, replica=0, stop=stop),
     )
     thread = threading.Thread(target=replica.stream.run, args=(order.input_topic, stop))

@@ -18,6 +18,7 @@ from inferencer.answers import SOURCE_HEADER
 from inferencer.config import InferencerSettings
 from inferencer.engines.base import Engine
 from inferencer.factory import Replica, build_replica
+from inferencer.models import Engines
 from inferencer.report import Reporter
 from inferencer.testing import MemoryAttempts
 from kafkaml.schemas.attempts import InferenceOrder
@@ -68,7 +69,7 @@ def running(bench: Bench, order: InferenceOrder, engine: Engine) -> Iterator[Rep
     replica = build_replica(
         settings=InferencerSettings(bootstrap_servers=bench.topics.bootstrap_servers),
         order=order,
-        engine=engine,
+        engines=Engines(primary=engine),
         reporter=Reporter(attempts=attempts, replica=0, stop=stop),
     )
     thread = threading.Thread(target=replica.stream.run, args=(order.input_topic, stop))

@@ -21,6 +21,7 @@ from tests.inferencer.orders import order_of  # noqa: E402
 
 from inferencer.config import InferencerSettings  # noqa: E402
 from inferencer.factory import build_replica  # noqa: E402
+from inferencer.models import Engines  # noqa: E402
 from inferencer.report import Reporter  # noqa: E402
 from inferencer.testing import MemoryAttempts  # noqa: E402
 from kafkaml.schemas.attempts import Order  # noqa: E402
@@ -77,7 +78,7 @@ def _serve(file: Path) -> None:
     replica = build_replica(
         settings=InferencerSettings(),
         order=order.inference,
-        engine=heavy(),
+        engines=Engines(primary=heavy()),
         reporter=Reporter(attempts=MemoryAttempts(order=order), replica=0, stop=stop),
     )
     replica.stream.run(order.inference.input_topic, stop)

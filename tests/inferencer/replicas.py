@@ -9,6 +9,7 @@ from inferencer.config import InferencerSettings
 from inferencer.engines.base import Engine
 from inferencer.engines.early_exit import EarlyExitEngine
 from inferencer.factory import Replica, build_replica
+from inferencer.models import Engines
 from inferencer.report import Reporter
 from inferencer.testing import MemoryAttempts, SumEngine
 from kafkaml.schemas.attempts import InferenceOrder
@@ -58,8 +59,9 @@ def start_replica(
             {"bootstrap_servers": bootstrap_servers, "delivery_seconds": 5.0} | settings
         ),
         order=order,
-        engine=served,
+        engines=Engines(primary=served),
         reporter=Reporter(attempts=attempts, replica=0, stop=stop),
+        key="nobody knows it",
     )
     thread = threading.Thread(target=replica.stream.run, args=(order.input_topic, stop))
     thread.start()

@@ -16,6 +16,7 @@ from inferencer.dead_letters import DeadLetterWriter
 from inferencer.drift import DriftWatch
 from inferencer.health import Health
 from inferencer.metrics import Metrics
+from inferencer.models import Models
 from inferencer.replies import ReplyMaker
 from inferencer.rest.factory import build_routes
 from inferencer.rest.server import http_server
@@ -86,7 +87,8 @@ def _serve(
         metrics=metrics,
         drift=DriftWatch(),
     )
-    model = ServedModel(engine=engine, replies=replies)
+    version = f"{order.training_id}.{order.model_version}"
+    model = ServedModel(Models(revision=1, version=version, engine=engine, replies=replies))
     routes = build_routes(
         order=order,
         codec=codec,

@@ -17,13 +17,18 @@ from inferencer.exceptions import (
     KafkaClientLostError,
     UnusableOrderError,
 )
-from inferencer.factory import build_replica
+from inferencer.factory import Replica, build_replica
+from inferencer.model_change import ModelChange
+from inferencer.models import load_engines
 from inferencer.order_watch import OrderWatch
+from inferencer.profile_watch import ProfileWatch
 from inferencer.report import Attempts, Reporter
 from inferencer.rest.server import http_server
+from inferencer.statistics_report import StatisticsReporter
 from kafkaml.client import Client
 from kafkaml.exceptions import ClientError
 from kafkaml.logging import configure_logging
+from kafkaml.schemas.attempts import InferenceOrder
 from kafkaml.schemas.states import ExitCode
 
 log = structlog.get_logger()
@@ -75,21 +80,23 @@ def serve(
     loader: EngineLoader,
     stop: threading.Event,
 ) -> None:
-    """Load the model and answer records until told to stop."""
-    order = reporter.order().inference
-    if order is None:
-        raise AttemptRefusedError("the order is not for an inference")
-    loaded = loader.load(order, reporter)
-    log.info("model loaded", training_id=order.training_id, version=order.model_version)
-    reporter.uses(loaded.report)
+    """Load the models and answer records until told to stop."""
     key = make_key()
-    replica = build_replica(
-        settings=settings, order=order, engine=loaded.engine, reporter=reporter, key=key
+    order, replica = _prepare(settings=settings, reporter=reporter, loader=loader, key=key)
+    change = ModelChange(
+        model=replica.model, builder=replica.builder, loader=loader, reporter=reporter
+    )
+    profile = ProfileWatch(source=reporter, drift=replica.drift)
+    statistics = StatisticsReporter(
+        reporter=reporter,
+        metrics=replica.metrics,
+        drift=replica.drift,
+        replica=settings.replica,
     )
     watch = OrderWatch(
         reporter=reporter,
         seconds=settings.order_seconds,
-        listeners=[replica.brake.heed],
+        listeners=[replica.brake.heed, change.heed, profile.heed],
     )
     with (
         http_server(
@@ -97,10 +104,48 @@ def serve(
         ) as port,
         announced(host=settings.advertised_host, port=port, key=key, reporter=reporter),
         watch.running(),
+        statistics.running(),
     ):
+        profile.heed(order)
         replica.stream.run(order.input_topic, stop)
+    replica.model.close()
     if reporter.over:
         raise reporter.over
+
+
+def _prepare(
+    *, settings: InferencerSettings, reporter: Reporter, loader: EngineLoader, key: str
+) -> tuple[InferenceOrder, Replica]:
+    """Return a replica with warm models; raise UnusableOrderError if there can be none.
+
+    Models that cannot be served may be taken back for the ones before, which then are.
+    """
+    order = reporter.inference_order()
+    while True:
+        try:
+            engines = load_engines(order, loader=loader, source=reporter)
+            replica = build_replica(
+                settings=settings, order=order, engines=engines, reporter=reporter, key=key
+            )
+        except UnusableOrderError as e:
+            order = _order_instead(reporter, order, e)
+        else:
+            log.info("models loaded", revision=order.revision, version=order.model_version)
+            reporter.uses(engines.report, revision=order.revision)
+            return order, replica
+
+
+def _order_instead(
+    reporter: Reporter, order: InferenceOrder, error: UnusableOrderError
+) -> InferenceOrder:
+    """Return the order of now, if it is for other models than those that failed."""
+    if order.revision > 1:
+        reporter.refuses(order.revision, str(error))
+    newest = reporter.inference_order()
+    if newest.revision == order.revision:
+        raise error
+    log.error("other models are tried", revision=newest.revision, error=str(error))
+    return newest
 
 
 def _failed(reporter: Reporter, error: UnusableOrderError) -> int:

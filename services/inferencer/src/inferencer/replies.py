@@ -1,7 +1,8 @@
 """From a batch of records to their answers and dead letters, without any Kafka."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,7 +13,17 @@ from inferencer.engines.base import Engine
 from inferencer.exceptions import PredictionError
 from inferencer.metrics import Metrics
 from inferencer.record import Record, Reply
+from inferencer.routing import canary_mask
 from kafkaml.records.base import Array, BadRecord, Codec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canary:
+    """A second model, which answers a share of the keys."""
+
+    engine: Engine
+    answers: AnswerWriter | EarlyExitWriter
+    share: float
 
 
 class ReplyMaker:
@@ -27,6 +38,7 @@ class ReplyMaker:
         dead_letters: DeadLetterWriter,
         metrics: Metrics,
         drift: DriftWatch,
+        canary: Canary | None = None,
     ) -> None:
         self._codec = codec
         self._engine = engine
@@ -34,6 +46,7 @@ class ReplyMaker:
         self._dead_letters = dead_letters
         self._metrics = metrics
         self._drift = drift
+        self._canary = canary
 
     def replies(self, records: Sequence[Record]) -> list[Reply]:
         """Return the answers and dead letters of `records`."""
@@ -42,25 +55,42 @@ class ReplyMaker:
         replies = [self._undecodable(records[bad.index], bad) for bad in decoded.bad]
         if len(decoded.good):
             good = [records[index] for index in decoded.good.tolist()]
-            replies.extend(self._predicted(good, self._shaped(decoded.array)))
+            replies.extend(self._answered(good, decoded.array))
         return replies
 
-    def _shaped(self, batch: Array) -> Array:
-        """Return the batch in the model's shape, if its records have that many numbers."""
-        wanted = self._engine.input_shape
-        fits = math.prod(batch.shape[1:]) == math.prod(wanted)
-        return batch.reshape(len(batch), *wanted) if fits else batch
+    def _answered(self, records: list[Record], batch: Array) -> Iterable[Reply]:
+        """Return the replies to decoded records, each by the model that its key has."""
+        if self._canary is None:
+            return self._predicted(self._engine, self._answers, records, batch)
+        mask = canary_mask(records, self._canary.share)
+        replies: list[Reply] = []
+        for engine, answers, places in (
+            (self._engine, self._answers, np.flatnonzero(~mask)),
+            (self._canary.engine, self._canary.answers, np.flatnonzero(mask)),
+        ):
+            if len(places):
+                chosen = [records[place] for place in places]
+                replies.extend(self._predicted(engine, answers, chosen, batch[places]))
+        order = {id(record): place for place, record in enumerate(records)}
+        return sorted(replies, key=lambda reply: order[id(reply.about)])
 
-    def _predicted(self, records: list[Record], batch: Array) -> Iterator[Reply]:
+    def _predicted(
+        self,
+        engine: Engine,
+        answers: AnswerWriter | EarlyExitWriter,
+        records: list[Record],
+        rows: Array,
+    ) -> Iterator[Reply]:
+        batch = _shaped(rows, engine)
         with self._metrics.stage("predict"):
-            outcomes = list(predict(self._engine, batch))
+            outcomes = list(predict(engine, batch))
         for first, outcome in outcomes:
             if isinstance(outcome, PredictionError):
                 yield self._unpredictable(records[first], outcome)
             else:
                 with self._metrics.stage("encode"):
                     answered = records[first : first + len(outcome)]
-                    written = self._answers.write(answered, outcome)
+                    written = answers.write(answered, outcome)
                 self._drift.observe(batch[first : first + len(outcome)], outcome)
                 yield from written
 
@@ -73,6 +103,13 @@ class ReplyMaker:
         return self._dead_letters.write(
             record, stage="predict", error=type(error).__name__, reason=str(error)
         )
+
+
+def _shaped(batch: Array, engine: Engine) -> Array:
+    """Return the batch in the model's shape, if its records have that many numbers."""
+    wanted = engine.input_shape
+    fits = math.prod(batch.shape[1:]) == math.prod(wanted)
+    return batch.reshape(len(batch), *wanted) if fits else batch
 
 
 def predict(

@@ -16,6 +16,7 @@ from inferencer.pace import Backoff
 from kafkaml.exceptions import ApiUnavailableError, ClientError, ProblemError
 from kafkaml.schemas.attempts import (
     FailureReport,
+    InferenceOrder,
     Order,
     PauseReport,
     ProgressReport,
@@ -65,6 +66,13 @@ class Reporter:
     def order(self) -> Order:
         """Return the order; raise AttemptOverError if there is none any more."""
         return self._answered(self._attempts.order)
+
+    def inference_order(self) -> InferenceOrder:
+        """Return the order; raise AttemptRefusedError if it is for something else."""
+        order = self.order().inference
+        if order is None:
+            raise AttemptRefusedError("the order is not for an inference")
+        return order
 
     def download_artifact(
         self,

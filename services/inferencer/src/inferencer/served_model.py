@@ -1,4 +1,4 @@
-"""The one model of a replica, for its stream and for those who ask over HTTP."""
+"""The models of a replica, for its stream and for those who ask over HTTP."""
 
 import threading
 import time
@@ -9,9 +9,9 @@ import numpy as np
 
 from inferencer.engines.base import Engine
 from inferencer.exceptions import ModelBusyError
+from inferencer.models import Models
 from inferencer.pace import BatchLimit
 from inferencer.record import Record, Reply
-from inferencer.replies import ReplyMaker
 from kafkaml.records.base import Array
 
 WAIT_SECONDS = 10.0
@@ -21,24 +21,54 @@ MOST_SECONDS = 0.05
 
 
 class ServedModel:
-    """Lets one at a time use the model, for an engine is not made for several threads.
+    """Lets one at a time use the models, for an engine is not made for several threads.
 
     Those who ask stand in line behind one another before they stand beside the stream, and
     what they ask is answered in small parts: so the stream waits for one small part at
     most, however many ask.
     """
 
-    def __init__(self, *, engine: Engine, replies: ReplyMaker) -> None:
-        self.engine = engine
-        self._replies = replies
+    def __init__(self, models: Models) -> None:
+        self._models = models
         self._in_use = threading.Lock()
         self._line = threading.Lock()
         self._part = BatchLimit(most_records=MOST_ROWS, most_seconds=MOST_SECONDS)
 
+    @property
+    def engine(self) -> Engine:
+        """The engine of the primary model, to be asked what it takes."""
+        return self._models.engine
+
+    @property
+    def version(self) -> str:
+        """Training and model version of the primary model, with a dot between."""
+        return self._models.version
+
+    @property
+    def revision(self) -> int:
+        """Which models answer."""
+        return self._models.revision
+
+    def swap(self, models: Models) -> None:
+        """Let others answer from the next batch on."""
+        with self._in_use:
+            before, self._models = self._models, models
+        if before.shadow is not None:
+            before.shadow.close()
+
+    def close(self) -> None:
+        """End what runs beside the models."""
+        if self._models.shadow is not None:
+            self._models.shadow.close()
+
     def replies(self, records: Sequence[Record]) -> list[Reply]:
         """Return the answers and dead letters of records of the stream."""
         with self._in_use:
-            return self._replies.replies(records)
+            models = self._models
+            replies = models.replies.replies(records)
+        if models.shadow is not None:
+            models.shadow.take(records)
+        return replies
 
     def asked_replies(self, records: Sequence[Record]) -> list[Reply]:
         """Return the same for records that did not come by the stream.
@@ -51,7 +81,7 @@ class ServedModel:
         while done < len(records):
             with self._turn(len(records) - done) as rows:
                 part = records[done : done + rows]
-                replies.extend(self._replies.replies(part))
+                replies.extend(self._models.replies.replies(part))
             done += len(part)
         return replies
 

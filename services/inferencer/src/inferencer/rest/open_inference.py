@@ -32,8 +32,11 @@ class OpenInference:
 
     def __init__(self, *, order: InferenceOrder, model: ServedModel) -> None:
         self._name = f"inference-{order.inference_id}"
-        self._version = f"{order.training_id}.{order.model_version}"
         self._model = model
+
+    @property
+    def _version(self) -> str:
+        return self._model.version
 
     def answer(self, request: HttpRequest) -> HttpAnswer:
         """Return the answer to a path below `/v2`; raise RequestRefusedError."""

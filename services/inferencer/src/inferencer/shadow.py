@@ -1,0 +1,126 @@
+"""A model that predicts beside those that answer, and cannot hold them up."""
+
+import queue
+import threading
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Literal
+
+import structlog
+from confluent_kafka import Producer
+from prometheus_client import CollectorRegistry, Counter
+
+from inferencer.record import Record, Reply
+from inferencer.replies import ReplyMaker
+
+log = structlog.get_logger()
+
+BATCHES_WAITING = 8
+LEAVE_SECONDS = 5.0
+
+Batch = Sequence[Record]
+Outcome = Literal["answered", "failed", "dropped"]
+
+
+class ShadowMetrics:
+    """Counts what became of the records that a shadow was given."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._records = Counter(
+            "kafkaml_inferencer_shadow_records",
+            "Records that the shadow answered, failed at, or had no time for",
+            ["outcome"],
+            registry=registry,
+        )
+
+    def add(self, outcome: Outcome, records: int = 1) -> None:
+        self._records.labels(outcome).inc(records)
+
+    def count(self, outcome: Outcome) -> int:
+        """Return how many there were."""
+        return int(self._records.labels(outcome)._value.get())  # noqa: SLF001 (no other way)
+
+
+class Shadow:
+    """Predicts batches on a thread of its own, and sends its answers as well as it can.
+
+    It has a producer of its own and takes part in no transaction: whatever goes wrong is
+    counted and goes no further. Where it is slower than the stream, batches are dropped.
+    """
+
+    def __init__(
+        self,
+        *,
+        replies: ReplyMaker,
+        topic: str,
+        producer: Producer,
+        metrics: ShadowMetrics,
+    ) -> None:
+        """Only replies to `topic` are sent."""
+        self._replies = replies
+        self._topic = topic
+        self._producer = producer
+        self._metrics = metrics
+        self._batches: queue.Queue[Batch | None] = queue.Queue(BATCHES_WAITING)
+        self._is_closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
+        self._thread.start()
+
+    def take(self, records: Batch) -> None:
+        """Predict records when there is time; return at once."""
+        try:
+            self._batches.put_nowait(records)
+        except queue.Full:
+            self._metrics.add("dropped", len(records))
+
+    def close(self) -> None:
+        """Predict what waits, if that is soon done, and end."""
+        self._is_closed.set()
+        self._thread.join(LEAVE_SECONDS)
+        self._producer.flush(LEAVE_SECONDS)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                records = self._batches.get(timeout=0.2)
+            except queue.Empty:
+                if self._is_closed.is_set():
+                    return
+                self._producer.poll(0)
+                continue
+            if records is not None:
+                self._predict(records)
+
+    def _predict(self, records: Batch) -> None:
+        try:
+            replies = self._replies.replies(records)
+        except Exception as e:  # noqa: BLE001 - whatever it is, it stays here
+            log.warning("the shadow failed", error=str(e) or type(e).__name__)
+            self._metrics.add("failed", len(records))
+            return
+        for reply in replies:
+            self._send(reply)
+        self._producer.poll(0)
+
+    def _send(self, reply: Reply) -> None:
+        if reply.topic != self._topic:  # a dead letter: the record has its answer
+            self._metrics.add("failed")
+            return
+        try:
+            self._producer.produce(
+                reply.topic,
+                reply.value,
+                reply.key,
+                headers=reply.headers,
+                on_delivery=partial(self._note_failure),
+            )
+        except Exception as e:  # noqa: BLE001 - whatever it is, it stays here
+            log.warning("an answer of the shadow is lost", error=str(e))
+            self._metrics.add("failed")
+        else:
+            self._metrics.add("answered")
+
+    def _note_failure(self, error: Any, _message: Any) -> None:
+        if error is not None:
+            log.warning("an answer of the shadow is lost", error=str(error))
+            self._metrics.add("failed")
