@@ -1,10 +1,11 @@
 """Inferences: finished trainings that answer a stream."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from http import HTTPMethod
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from kafkaml.client._asking import requests_of
 from kafkaml.client._async._runtime import call_blocking
 from kafkaml.client._async._session import AsyncSession
 from kafkaml.client._async._waiting import wait_until
@@ -24,6 +25,7 @@ from kafkaml.schemas.deployments import Resources
 from kafkaml.schemas.engines import EngineChoice
 from kafkaml.schemas.inferences import Inference, InferenceCreate, InferenceScale
 from kafkaml.schemas.outputs import EarlyExit, Guarantee, OutputConfig, OutputFormat
+from kafkaml.schemas.predictions import Prediction, RecordAnswer
 from kafkaml.schemas.served_models import Canary, ServedModels, Shadow
 from kafkaml.schemas.states import InferenceState
 from kafkaml.schemas.statistics import DriftOptions, InferenceStatistics
@@ -258,6 +260,23 @@ class AsyncInferences:
                 f"inference {inference_id} is {inference.state}{reason}", resource=inference
             )
         return inference
+
+    async def ask(
+        self, inference_id: int, records: "Sequence[Any] | np.ndarray[Any, Any]"
+    ) -> Sequence[RecordAnswer]:
+        """Ask a replica over HTTP; return an answer to each record, in their order.
+
+        A record is an array in the shape that the model takes, or bytes as the input topic
+        would hold them. An answer has `values` (or what else the output format makes of
+        them) or an `error`. No Kafka is needed, and nothing is written to a topic. Raise
+        ProblemError `no-replica` if none answers for as long as the client tries again.
+        """
+        answers: list[RecordAnswer] = []
+        path = place("inferences", inference_id, "predict")
+        for request in requests_of(records):
+            prediction = await self._session.act(path, Prediction, request)
+            answers.extend(prediction.answers)
+        return answers
 
     async def predict(
         self,
