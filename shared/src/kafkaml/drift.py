@@ -29,12 +29,16 @@ def psi(reference: Counts, window: Counts) -> Values:
     """Return the population stability index of each row, `sum((p - q) ln(p / q))`.
 
     Rows are features, columns bins, or there is only one row. Half a record is added to
-    each bin, so that empty ones leave the sum finite. Where nothing was counted it is 0.
+    each bin that has one on either side, so that empty ones leave the sum finite. Where
+    nothing was counted it is 0.
     The index is Jeffreys' divergence (Proc. R. Soc. A 186, 1946); Siddiqi, Credit Risk
     Scorecards (2006), calls 0.1 to 0.25 a small shift, and more a large one.
     """
-    p, q = _shares(window + PSEUDO_COUNT), _shares(reference + PSEUDO_COUNT)
-    found = np.sum((p - q) * np.log(p / q), axis=-1)
+    added = np.where(reference + window > 0, PSEUDO_COUNT, 0.0)
+    p, q = _shares(window + added), _shares(reference + added)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = (p - q) * np.log(p / q)
+    found = np.sum(terms, axis=-1, where=added > 0)
     return np.where(_any_counted(reference, window), np.maximum(found, 0.0), 0.0)
 
 
