@@ -8,11 +8,16 @@ TOPIC = "http"
 
 
 class AskedRecord:
-    """A record of a request; its offset is its place there."""
+    """A record of a request; its offset is its place there.
 
-    def __init__(self, value: bytes, place: int) -> None:
+    `request` tells it from those at the same place of other requests, so that a canary
+    answers its share of them, too.
+    """
+
+    def __init__(self, value: bytes, place: int, request: int) -> None:
         self._value = value
         self._place = place
+        self._request = request
 
     def error(self) -> Any:
         return None
@@ -21,7 +26,7 @@ class AskedRecord:
         return TOPIC
 
     def partition(self) -> int:
-        return 0
+        return self._request
 
     def offset(self) -> int:
         return self._place

@@ -1,6 +1,7 @@
 """Records that are asked about: the same codec, model and answers as in the stream."""
 
 import base64
+import secrets
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -94,8 +95,9 @@ def _request_of(body: bytes) -> PredictionRequest:
 
 
 def _records_of(values: Sequence[Value]) -> list[AskedRecord]:
+    request = secrets.randbits(31)
     return [
-        AskedRecord(value, place)
+        AskedRecord(value, place, request)
         for place, value in enumerate(values)
         if isinstance(value, bytes)
     ]
