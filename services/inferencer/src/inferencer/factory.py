@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 from confluent_kafka import Consumer
 
+from inferencer.answers import AnswerWriter, EarlyExitWriter
 from inferencer.assignment import Assignment
 from inferencer.brake import Brake
 from inferencer.clients import (
@@ -17,13 +19,17 @@ from inferencer.config import InferencerSettings
 from inferencer.dead_letters import DeadLetterWriter
 from inferencer.delivery import Delivery
 from inferencer.drift import DriftWatch
+from inferencer.engines.base import Engine
+from inferencer.engines.early_exit import EarlyExitEngine
 from inferencer.exactly_once import ExactlyOnce
+from inferencer.exceptions import PredictionError
 from inferencer.guarantees import Offsets, ReplyDelivery
 from inferencer.health import Health
 from inferencer.metrics import Metrics
-from inferencer.models import Engines, ModelBuilder
 from inferencer.offsets import AnsweredOffsets
+from inferencer.outputs import check_label
 from inferencer.pace import Backoff, BatchLimit
+from inferencer.replies import ReplyMaker
 from inferencer.report import Reporter
 from inferencer.rest.factory import build_routes
 from inferencer.rest.routes import Routes
@@ -31,7 +37,7 @@ from inferencer.served_model import ServedModel
 from inferencer.stream import Stream
 from inferencer.transactions import Transactions
 from kafkaml.schemas.attempts import InferenceOrder
-from kafkaml.schemas.outputs import Guarantee
+from kafkaml.schemas.outputs import Guarantee, OutputFormat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +45,6 @@ class Replica:
     """One replica, ready to serve."""
 
     stream: Stream
-    model: ServedModel
-    builder: ModelBuilder
     brake: Brake
     health: Health
     metrics: Metrics
@@ -52,7 +56,7 @@ def build_replica(
     *,
     settings: InferencerSettings,
     order: InferenceOrder,
-    engines: Engines,
+    engine: Engine,
     reporter: Reporter,
     key: str,
 ) -> Replica:
@@ -65,14 +69,15 @@ def build_replica(
     drift = DriftWatch()
     dead_letters = DeadLetterWriter(topic=order.dead_letter_topic)
     codec = codec_of(order)
-    builder = ModelBuilder(
-        settings=settings,
+    replies = ReplyMaker(
         codec=codec,
+        engine=engine,
+        answers=_answers(order, engine),
         dead_letters=dead_letters,
         metrics=metrics,
         drift=drift,
     )
-    model = ServedModel(builder.build(order, engines))
+    model = ServedModel(engine=engine, replies=replies)
     consumer = make_consumer(settings, order)
     delivery, offsets = _guarantee(
         settings=settings,
@@ -108,14 +113,39 @@ def build_replica(
     )
     return Replica(
         stream=stream,
-        model=model,
-        builder=builder,
         brake=brake,
         health=health,
         metrics=metrics,
         drift=drift,
         routes=routes,
     )
+
+
+def _answers(order: InferenceOrder, engine: Engine) -> AnswerWriter | EarlyExitWriter:
+    answers = AnswerWriter(order=order)
+    _check_output(order, engine)
+    if not isinstance(engine, EarlyExitEngine) or order.early_exit is None:
+        return answers
+    return EarlyExitWriter(
+        answers=answers,
+        answer_width=engine.answer_width,
+        limit=order.early_exit.limit,
+        upper_topic=order.early_exit.upper_topic,
+    )
+
+
+def _check_output(order: InferenceOrder, engine: Engine) -> None:
+    """Raise RecordFormatError if the model's answers cannot be written as ordered."""
+    if order.output_format is not OutputFormat.LABEL:
+        return
+    try:
+        [answer] = engine.predict(np.zeros((1, *engine.input_shape), np.float32))
+    except PredictionError:
+        return  # nothing can be made up for this model
+    shape = answer.shape
+    if isinstance(engine, EarlyExitEngine):
+        shape = (engine.answer_width,)
+    check_label(order.output_config, shape)
 
 
 def _guarantee(
