@@ -146,11 +146,18 @@ def broken(content: bytes, how: str) -> bytes:
 
 
 @pytest.mark.parametrize("how", ["empty", "cut", "no checkpoint", "one bit"])
-def test_a_damaged_checkpoint_is_left_aside(
-    whole: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str], how: str
-) -> None:
+def test_damage_is_seen(whole: Run, tmp_path: Path, how: str) -> None:
     damaged = tmp_path / "damaged"
     damaged.write_bytes(broken(whole.checkpoints[0].read_bytes(), how))
+    with pytest.raises(CheckpointError, match="the file is damaged"):
+        Checkpoint.read(damaged, identity="this fit")
+
+
+def test_a_damaged_checkpoint_is_left_aside(
+    whole: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes(broken(whole.checkpoints[0].read_bytes(), "one bit"))
     anew = train(tmp_path / "anew", WITH_CHANCE, resumed=damaged)
     assert_same(anew, whole)
     assert "begins anew: the file is damaged" in capfd.readouterr().err

@@ -47,7 +47,7 @@ def trained(
 
 
 @pytest.mark.parametrize(
-    "fit", [{}, {"learning_rate": SCHEDULE}, {"reduce_lr_on_plateau": {"patience": 0}}]
+    "fit", [{"learning_rate": SCHEDULE}, {"reduce_lr_on_plateau": {"patience": 0}}]
 )
 def test_the_final_model_is_bitwise_the_one_without_folds(
     tmp_path: Path, fit: dict[str, Any]

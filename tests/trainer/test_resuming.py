@@ -85,18 +85,3 @@ def test_another_attempt_tells_and_gives_what_one_would_have(
     ):
         assert np.array_equal(ours, theirs)
     assert not list(settings.work_directory.iterdir())
-
-
-def test_a_foreign_checkpoint_costs_only_the_time_that_it_would_have_saved(
-    order: Order, settings: TrainerSettings, kafka_bootstrap: str
-) -> None:
-    assert order.training is not None
-    short = order.training.parameters.model_copy(update={"epochs": 2})
-    training = order.training.model_copy(update={"parameters": short})
-    attempts = InMemoryAttempts(
-        later(order.model_copy(update={"training": training}), b"other")
-    )
-    attempts.checkpoints = [b"other"]
-    kafka = KafkaSettings(bootstrap_servers=kafka_bootstrap)
-    assert run(attempts=attempts, settings=settings, kafka=kafka) == ExitCode.ACCEPTED
-    assert [each.epoch for each in attempts.epochs] == [1, 2]
