@@ -42,11 +42,11 @@ from kafkaml.logging import configure_logging  # noqa: E402
 from kafkaml.records import codec_for  # noqa: E402
 from kafkaml.schemas.deployments import TrainingParameters  # noqa: E402
 from trainer.config import TrainerSettings  # noqa: E402
+from trainer.data.preparation import Announcement, Preparation  # noqa: E402
+from trainer.data.records import Records  # noqa: E402
+from trainer.data.stream import range_config  # noqa: E402
 from trainer.deadline import Deadline  # noqa: E402
-from trainer.preparation import Announcement, Preparation  # noqa: E402
-from trainer.records import Records  # noqa: E402
 from trainer.run import run  # noqa: E402
-from trainer.stream import range_config  # noqa: E402
 from trainer.testing import InMemoryAttempts  # noqa: E402
 
 ROUNDS = 9

@@ -11,13 +11,13 @@ from kafkaml.schemas.deployments import BadRecords
 from kafkaml.schemas.models import ModelCheck
 from kafkaml.schemas.states import ExitCode, FailureReason
 from tests.trainer.streams import INPUT_CONFIG, Record, message_of, numbered
-from trainer.array_file import disk_errors
+from trainer.data.array_file import disk_errors
 from trainer.data.oddities import about_numbers
+from trainer.data.records import RecordCollector, Records
+from trainer.data.stream import RecordBatch
 from trainer.data.suitability import check_suitability
 from trainer.exceptions import DiskError, ModelCodeError, StreamError
 from trainer.messages import LabelRule
-from trainer.records import RecordCollector, Records
-from trainer.stream import RecordBatch
 
 FIRST = TopicRange("one", 0, 10, 14)
 SECOND = TopicRange("two", 3, 5, 8)

@@ -26,11 +26,11 @@ from tests.trainer.streams import (
     produce,
     produce_in_transactions,
 )
+from trainer.data.preparation import check_time
+from trainer.data.stream import RangeReader, RecordBatch
 from trainer.data.topic_identity import TopicIdentities
 from trainer.deadline import Deadline
 from trainer.exceptions import DeadlineError, StreamError
-from trainer.preparation import check_time
-from trainer.stream import RangeReader, RecordBatch
 
 TopicName = Callable[[str], str]
 

@@ -22,11 +22,11 @@ from tests.trainer.streams import (
     numbered,
     produce,
 )
+from trainer.data.records import Records
+from trainer.data.stream import RecordBatch
 from trainer.exceptions import StreamError
 from trainer.incremental.topic_reader import TopicReader
 from trainer.incremental.updates import UpdateCollector, ranges_text
-from trainer.records import Records
-from trainer.stream import RecordBatch
 
 PATIENCE_SECONDS = 30.0
 

@@ -9,12 +9,12 @@ from trainer.assignment import Assignment
 from trainer.checkpoints.fit_identity import fit_identity
 from trainer.checkpoints.transfer import CheckpointSender
 from trainer.data.announcement import AnnouncementReader
+from trainer.data.preparation import Announcement, Preparation, Prepared
 from trainer.deadline import Deadline
 from trainer.exceptions import DivergedError
 from trainer.incremental.attempt import IncrementalAttempt
 from trainer.incremental.eligibility import is_incremental
 from trainer.messages import Built, Checkpointing, Train, Trained
-from trainer.preparation import Announcement, Preparation, Prepared
 from trainer.results.background_reporter import BackgroundReporter
 from trainer.results.outcome import Outcome, outcome_of
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from kafkaml.schemas.deployments import BadRecords
 from kafkaml.schemas.results import SkippedRecord, SkippedRecords
 from kafkaml.schemas.states import FailureReason
+from trainer.data.stream import RecordBatch
 from trainer.exceptions import StreamError
-from trainer.stream import RecordBatch
 
 MAX_NAMED = 10
 

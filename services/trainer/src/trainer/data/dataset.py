@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kafkaml.schemas.trainings import SplitCounts
-from trainer.array_file import disk_errors
+from trainer.data.array_file import disk_errors
 from trainer.data.split import Indices, Split
 
 FEATURES_FILE = "features.npy"

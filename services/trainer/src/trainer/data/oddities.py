@@ -3,7 +3,7 @@
 from kafkaml.schemas.deployments import TrainingParameters
 from trainer.data.dataset import Dataset
 from trainer.data.label_counts import count_labels
-from trainer.records import Records
+from trainer.data.records import Records
 
 MAX_NAMED = 10
 

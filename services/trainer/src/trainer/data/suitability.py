@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from kafkaml.schemas.models import ModelCheck
 from kafkaml.schemas.states import FailureReason
 from trainer.data.chunks import chunks_of
+from trainer.data.records import Records
 from trainer.exceptions import ModelCodeError, StreamError
 from trainer.messages import LabelRule
-from trainer.records import Records
 
 Shape = tuple[int | None, ...]
 

@@ -9,9 +9,9 @@ from confluent_kafka.admin import AdminClient
 
 from kafkaml.schemas.states import FailureReason
 from trainer.data.consumers import LOGGER, topic_id_of
+from trainer.data.stream import PAUSE_SECONDS
 from trainer.deadline import Deadline
 from trainer.exceptions import DeadlineError, StreamError
-from trainer.stream import PAUSE_SECONDS
 
 _AWAY = {
     KafkaError._TIMED_OUT,  # noqa: SLF001  # the public name of librdkafka's own codes

@@ -15,6 +15,8 @@ from kafkaml.schemas.trainings import TrainingProgress
 from trainer.assignment import Assignment
 from trainer.checkpoints.fit_identity import stream_identity
 from trainer.checkpoints.transfer import CheckpointSender
+from trainer.data.preparation import Announcement, Prepared
+from trainer.data.records import Records
 from trainer.data.suitability import check_suitability
 from trainer.deadline import Deadline
 from trainer.exceptions import DeadlineError, ModelCodeError, StreamError
@@ -36,8 +38,6 @@ from trainer.messages import (
     TrainStream,
     UpdateDone,
 )
-from trainer.preparation import Announcement, Prepared
-from trainer.records import Records
 from trainer.results.background_reporter import BackgroundReporter
 from trainer.results.outcome import Outcome, outcome_of
 

@@ -27,9 +27,9 @@ from trainer.data.consumers import (
     partitions_of,
     topic_id_of,
 )
+from trainer.data.stream import END_OF_LOG, FORBIDDEN, GONE, OUT_OF_RANGE, RecordBatch
 from trainer.deadline import Deadline
 from trainer.exceptions import StreamError
-from trainer.stream import END_OF_LOG, FORBIDDEN, GONE, OUT_OF_RANGE, RecordBatch
 
 LOOK_AGAIN_SECONDS = 10.0
 LOOK_SOON_SECONDS = 0.5

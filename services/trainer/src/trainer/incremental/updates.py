@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from kafkaml.records import RecordFormat
 from kafkaml.schemas.deployments import BadRecords
 from kafkaml.schemas.results import SkippedRecords
-from trainer.array_file import disk_errors
+from trainer.data.array_file import disk_errors
 from trainer.data.bad_records import BadRecordLog
+from trainer.data.records import Records
+from trainer.data.stream import RecordBatch
 from trainer.incremental.reservoir import Rows
 from trainer.messages import update_files
-from trainer.records import Records
-from trainer.stream import RecordBatch
 
 # A rate says nothing about fewer records.
 JUDGED_RECORDS = 1000

@@ -8,9 +8,9 @@ from kafkaml.profiles import DataProfile
 from kafkaml.schemas.attempts import TrainingOrder
 from kafkaml.schemas.fit import ClassWeights
 from kafkaml.schemas.trainings import ConfusionMatrix, Timings, TrainingResult
+from trainer.data.preparation import Prepared
 from trainer.deadline import Deadline
 from trainer.messages import Trained
-from trainer.preparation import Prepared
 from trainer.results.profile import profile_of
 
 

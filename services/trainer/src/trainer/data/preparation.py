@@ -19,14 +19,14 @@ from trainer.config import TrainerSettings
 from trainer.data.dataset import Dataset
 from trainer.data.demands import check_demands, with_class_weights
 from trainer.data.oddities import oddities_of
+from trainer.data.records import RecordCollector, Records
 from trainer.data.split import Indices, Split, fold_numbers, split
+from trainer.data.stream import RangeReader, RecordBatch
 from trainer.data.suitability import check_suitability
 from trainer.data.topic_identity import TopicIdentities
 from trainer.deadline import Deadline
 from trainer.exceptions import StreamError
 from trainer.messages import Built
-from trainer.records import RecordCollector, Records
-from trainer.stream import RangeReader, RecordBatch
 
 # The clocks of a producer and of a broker may differ, and records may be a little late.
 CLOCK_TOLERANCE = timedelta(minutes=5)

@@ -21,11 +21,11 @@ from kafkaml.records import Decoded, RecordFormat, record_format
 from kafkaml.schemas.deployments import BadRecords
 from kafkaml.schemas.results import SkippedRecords
 from kafkaml.schemas.states import FailureReason
-from trainer.array_file import ArrayFile
+from trainer.data.array_file import ArrayFile
 from trainer.data.bad_records import BadRecordLog
 from trainer.data.dataset import FEATURES_FILE, LABELS_FILE
+from trainer.data.stream import RecordBatch
 from trainer.exceptions import DiskError, StreamError
-from trainer.stream import RecordBatch
 
 Array = NDArray[Any]
 
