@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -18,7 +18,7 @@ from tests.bench import api_creates, relay_drain, training_from_kafka, warm_star
 from tests.support.platform import RunningPlatform  # noqa: E402
 
 # What runs on one platform of their own.
-ON_PLATFORM: dict[str, tuple[str, Callable[[RunningPlatform], list[str]]]] = {
+ON_PLATFORM: dict[str, tuple[str, Callable[[RunningPlatform], Iterable[str]]]] = {
     "training": ("Training from Kafka", training_from_kafka.measure),
     "warm": (
         "Starting a training",

@@ -89,13 +89,12 @@ def mnist() -> Size:
     )
 
 
-def measure(platform: RunningPlatform) -> list[str]:
-    """Return the lines of the report."""
-    lines = []
+def measure(platform: RunningPlatform) -> Iterator[str]:
+    """Yield the lines of the report."""
     for size in (digits(), mnist()):
+        yield f"{size.name}-size, {EPOCHS} epochs"
         with Bench.of(size, platform) as bench:
-            lines += [f"{size.name}-size, {EPOCHS} epochs", *bench.measure()]
-    return lines
+            yield from bench.measure()
 
 
 @dataclass(frozen=True, kw_only=True)
