@@ -105,6 +105,8 @@ async def test_events_are_for_those_who_may_view(api: Actors) -> None:
         ("GET tokens/current", set(Scope)),
         ("GET workloads", {"orchestrator"}),
         ("POST workloads/kafkaml-check-9-9/token", {"orchestrator"}),
+        ("POST inferences/1/predict", {"viewer", "editor", "admin"}),
+        ("POST attempts/current/address", {"attempt"}),
         ("POST attempts/current/result", {"attempt"}),
         ("PUT attempts/current/artifact", {"attempt"}),
         ("PUT attempts/current/artifacts/onnx", {"attempt"}),

@@ -76,6 +76,8 @@ def test_a_trained_model_answers_a_stream(
     )
     assert answers.shape == (200, 3)
     assert (answers.argmax(axis=1) == labels).mean() > 0.95
+    asked = client.inferences.ask(inference.id, points)
+    assert [each.values for each in asked] == answers.tolist()
     client.inferences.stop(inference.id)
     assert client.inferences.get(inference.id).state is InferenceState.STOPPED
 
