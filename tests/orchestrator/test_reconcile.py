@@ -40,6 +40,18 @@ async def test_what_is_wanted_is_started_with_its_topics_and_its_token(
     assert len(world.executor.started) == 3
 
 
+async def test_a_topic_that_is_wanted_later_is_made_while_the_workload_runs(
+    world: World,
+) -> None:
+    world.api.want(INFERENCE)
+    await world.passes(2)
+    shadow = WantedTopic(name="out.shadow", partitions=2)
+    world.api.want(INFERENCE.model_copy(update={"topics": [shadow]}))
+    await world.passes(3)
+    assert world.topics.made == [shadow]
+    assert len(world.executor.started) == 2
+
+
 async def test_a_lost_attempt_is_reported_and_the_next_one_started(world: World) -> None:
     world.api.want(TRAINING)
     await world.passes()

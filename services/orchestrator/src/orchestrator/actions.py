@@ -43,6 +43,13 @@ class StopReplica(Action):
 
 
 @dataclass(frozen=True, slots=True)
+class EnsureTopics(Action):
+    """Make what a running workload needs by now, and did not when it was started."""
+
+    workload: Workload
+
+
+@dataclass(frozen=True, slots=True)
 class UploadLog(Action):
     """Give the API the newest part of a log that has grown."""
 

@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 import structlog
 
 from kafkaml.exceptions import ApiUnavailableError, ClientError, TopicError
+from kafkaml.schemas.workloads import Workload
 from orchestrator.actions import (
     Action,
+    EnsureTopics,
     Forget,
     ReportBlocked,
     ReportExit,
@@ -85,6 +87,8 @@ class Applier:
         match action:
             case StartReplica():
                 await self._start(action)
+            case EnsureTopics(workload=workload):
+                await self._ensure_topics(workload)
             case StopReplica(name, replica):
                 await self._executor.stop(name, replica)
             case UploadLog(name, seen=seen):
@@ -103,7 +107,7 @@ class Applier:
 
     async def _start(self, action: StartReplica) -> None:
         workload, replica = action.workload, action.replica
-        await self._topics.ensure(workload.topics)
+        await self._ensure_topics(workload)
         try:
             # The token is the fence: there is none for an attempt that is over by now.
             token = await self._api.token(workload.name)
@@ -115,6 +119,10 @@ class Applier:
         await self._executor.start(workload, replica, environment, starts=action.starts)
         self._ledger.troubles.pop(action.slot, None)
         logger.info("started", workload=workload.name, replica=replica)
+
+    async def _ensure_topics(self, workload: Workload) -> None:
+        await self._topics.ensure(workload.topics)
+        self._ledger.topics[workload.name] = workload.topics
 
     def _note_failure(self, action: Action, error: Exception) -> None:
         now = self._clock()

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from kafkaml.schemas.workloads import Workload
-from orchestrator.actions import Action
+from orchestrator.actions import Action, EnsureTopics
 from orchestrator.case import LOG_INTERVAL, LOG_INTERVAL_OF_EACH, Case
 from orchestrator.executors.base import Replica
 from orchestrator.ledger import Ledger
@@ -30,7 +30,21 @@ def diff(
     actions: list[Action] = []
     for case in _cases(wanted, seen, ledger, now):
         actions += decide_set(case) if case.is_set else decide_replicas(case)
+        actions += _decide_topics(case)
     return actions
+
+
+def _decide_topics(case: Case) -> Iterator[EnsureTopics]:
+    """Return what makes the topics of a running workload that it has not had so far.
+
+    A start makes them, too; nothing else waits for this.
+    """
+    if case.workload is None or not any(
+        each.is_running and not case.is_foreign(each) for each in case.seen
+    ):
+        return
+    if case.ledger.topics.get(case.name, []) != case.workload.topics:
+        yield EnsureTopics(case.name, 0, workload=case.workload)
 
 
 def _cases(

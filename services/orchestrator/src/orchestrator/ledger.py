@@ -3,12 +3,13 @@
 It lives in memory only: losing it repeats calls that may be repeated.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
 from kafkaml.schemas.states import FailureReason
+from kafkaml.schemas.workloads import WantedTopic
 from orchestrator.executors.base import Replica, Run
 
 
@@ -59,12 +60,16 @@ class Trouble:
 
 @dataclass(slots=True)
 class Ledger:
-    """The reports and logs that the API has accepted, and the starts that failed last."""
+    """The reports and logs that the API has accepted, and the starts that failed last.
+
+    `topics` are those that a workload had when they were last made.
+    """
 
     reported: set[Run] = field(default_factory=set)
     uploads: dict[Run, Upload] = field(default_factory=dict)
     statuses: dict[str, ToldStatus] = field(default_factory=dict)
     troubles: dict[Slot, Trouble] = field(default_factory=dict)
+    topics: dict[str, Sequence[WantedTopic]] = field(default_factory=dict)
 
     def status(self, name: str) -> Status:
         """Return what the API was last told of a workload."""
@@ -77,6 +82,7 @@ class Ledger:
         self.reported &= runs
         self.uploads = {run: it for run, it in self.uploads.items() if run in runs}
         self.statuses = {name: it for name, it in self.statuses.items() if name in wanted}
+        self.topics = {name: it for name, it in self.topics.items() if name in wanted}
         self.troubles = {
             slot: it for slot, it in self.troubles.items() if slot.name in wanted
         }
