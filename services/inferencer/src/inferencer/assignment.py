@@ -32,6 +32,8 @@ class Assignment:
         self._start = start
         self._is_known = False
         self._partitions: set[Partition] = set()
+        self.begins: dict[Partition, int] = {}
+        """Where reading began, -1001 where that is not known, by partition."""
         self._misplaced: dict[Partition, int | None] = {}
 
     def subscribe(self, topic: str) -> None:
@@ -87,7 +89,9 @@ class Assignment:
 
     def _assigned(self, consumer: Any, partitions: list[TopicPartition]) -> None:
         if partitions:
-            consumer.incremental_assign(self._placed(partitions))
+            placed = self._placed(partitions)
+            consumer.incremental_assign(placed)
+            self.begins |= {(each.topic, each.partition): each.offset for each in placed}
         self._partitions.update((each.topic, each.partition) for each in partitions)
         self._is_known = True
         log.info("partitions assigned", partitions=_numbers(partitions))
@@ -126,6 +130,7 @@ class Assignment:
         self._offsets.forget(partitions)
         for each in partitions:
             self._partitions.discard((each.topic, each.partition))
+            self.begins.pop((each.topic, each.partition), None)
             self._misplaced.pop((each.topic, each.partition), None)
         log.info(what, partitions=_numbers(partitions))
 

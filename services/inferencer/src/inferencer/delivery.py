@@ -8,6 +8,7 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from inferencer.dead_letters import DeadLetterWriter
+from inferencer.delivered import DeliveredBatch
 from inferencer.exceptions import DeliveryError, KafkaClientLostError
 from inferencer.metrics import Metrics
 from inferencer.record import Reply
@@ -45,14 +46,17 @@ class Delivery:
         """
         with self._metrics.stage("deliver"):
             refused = self._send_all(replies)
+            turned = sum(each.topic != self._dead_letters.topic for each, _ in refused)
             if refused:
                 refused = self._send_all(self._instead(refused))
             if refused:
                 refused = self._send_all(self._shortened(refused))
             if refused:
                 raise DeliveryError(f"Kafka refuses a dead letter: {refused[0][1]}")
-        letters = sum(each.topic == self._dead_letters.topic for each in replies)
-        self._metrics.delivered(answers=len(replies) - letters, dead_letters=letters)
+        topic = self._dead_letters.topic
+        self._metrics.delivered(
+            DeliveredBatch.of(replies, dead_letter_topic=topic, refused=turned)
+        )
 
     def _instead(self, refused: Iterable[Failure]) -> list[Reply]:
         """Turn refused answers into dead letters; dead letters stay what they are."""

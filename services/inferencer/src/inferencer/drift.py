@@ -13,7 +13,7 @@ from kafkaml.records.base import Array
 from kafkaml.schemas.statistics import WindowDrift
 
 SHARE = 0.01
-"""Of the time of the loop, at most, goes into counting."""
+"""How much of the time may go into counting."""
 BURST_SECONDS = 0.05
 ROWS_AT_ONCE = 64
 MAX_VALUES_AT_ONCE = 2**16
@@ -41,8 +41,9 @@ class DriftWatch:
     a reference it does nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, share: float = SHARE) -> None:
         self.newest: WindowDrift | None = None
+        self._share = share
         self._reference: Reference | None = None
         self._window: _Window | None = None
         self._credit_seconds = BURST_SECONDS
@@ -65,21 +66,23 @@ class DriftWatch:
         if window is None or window.reference is not reference:
             window = self._window = _Window(reference)
         rows, answers = _sampled(batch, predictions, reference)
+        if window.waiting and not _alike((rows, answers), window.waiting[0]):
+            self._count(window)  # what waits is of another model
+            return
         window.waiting.append((rows, answers))
         window.waiting_rows += len(rows)
         if window.waiting_rows >= ROWS_AT_ONCE:
-            began = time.perf_counter()
             self._count(window)
-            self._credit_seconds -= time.perf_counter() - began
 
     def _may_spend(self) -> bool:
         now = time.perf_counter()
-        earned = (now - self._seen_at) * SHARE
+        earned = (now - self._seen_at) * self._share
         self._credit_seconds = min(self._credit_seconds + earned, BURST_SECONDS)
         self._seen_at = now
         return self._credit_seconds > 0
 
     def _count(self, window: _Window) -> None:
+        began = time.perf_counter()
         rows = _flat([rows for rows, _ in window.waiting])
         answers = _flat([answers for _, answers in window.waiting])
         window.waiting.clear()
@@ -92,6 +95,7 @@ class DriftWatch:
             window.classes = _sum(window.classes, classes_of(answers, classes))
         if window.records >= window.reference.options.window_records:
             self._conclude(window)
+        self._credit_seconds -= time.perf_counter() - began
 
     def _conclude(self, window: _Window) -> None:
         self._window = None
@@ -116,6 +120,13 @@ def _sampled(batch: Array, predictions: Array, reference: Reference) -> tuple[Ar
     return batch[::step], predictions[::step]
 
 
+def _alike(one: tuple[Array, Array], two: tuple[Array, Array]) -> bool:
+    return all(
+        here.shape[1:] == there.shape[1:] and here.dtype == there.dtype
+        for here, there in zip(one, two, strict=True)
+    )
+
+
 def _flat(parts: list[Array]) -> NDArray[Any]:
     return np.concatenate([each.reshape(len(each), -1) for each in parts])
 
@@ -127,4 +138,4 @@ def _fits(rows: NDArray[Any], features: int) -> bool:
 def _sum(counts: Counts | None, more: Counts | None) -> Counts | None:
     if counts is None or more is None:
         return counts if more is None else more
-    return counts + more
+    return counts + more if counts.shape == more.shape else counts

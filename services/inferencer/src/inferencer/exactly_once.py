@@ -9,6 +9,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from inferencer.dead_letters import DeadLetterWriter
+from inferencer.delivered import DeliveredBatch
 from inferencer.exceptions import DeliveryError, KafkaClientLostError
 from inferencer.guarantees import Partition
 from inferencer.metrics import Metrics
@@ -47,7 +48,7 @@ class ExactlyOnce:
         self._first: dict[Partition, int] = {}
         self._next: dict[Partition, int] = {}
         self._lost: dict[Partition, int] = {}
-        self._delivered: list[tuple[int, int]] = []
+        self._delivered: list[DeliveredBatch] = []
         self._committed_at = 0.0
         self.trouble = ""
 
@@ -71,8 +72,9 @@ class ExactlyOnce:
             except DeliveryError:
                 self._give_up()
                 raise
-        letters = sum(each.topic == self._dead_letters.topic for each in possible)
-        self._delivered.append((len(possible) - letters, letters))
+        self._delivered.append(
+            DeliveredBatch.of(possible, dead_letter_topic=self._dead_letters.topic)
+        )
 
     @property
     def pending(self) -> bool:
@@ -124,8 +126,8 @@ class ExactlyOnce:
             raise
         self._refusals.forget()
         self._committed_at = time.monotonic()
-        for answers, letters in self._delivered:
-            self._metrics.delivered(answers=answers, dead_letters=letters)
+        for batch in self._delivered:
+            self._metrics.delivered(batch)
         self._clear()
         return True
 

@@ -25,6 +25,7 @@ from inferencer.exactly_once import ExactlyOnce
 from inferencer.exceptions import PredictionError
 from inferencer.guarantees import Offsets, ReplyDelivery
 from inferencer.health import Health
+from inferencer.lag import Lag
 from inferencer.metrics import Metrics
 from inferencer.offsets import AnsweredOffsets
 from inferencer.outputs import check_label
@@ -87,9 +88,10 @@ def build_replica(
         metrics=metrics,
     )
     brake = Brake(order=order, dead_letters=dead_letters, report=reporter.paused)
+    assignment = Assignment(consumer=consumer, offsets=offsets, start=order.start)
     stream = Stream(
         consumer=consumer,
-        assignment=Assignment(consumer=consumer, offsets=offsets, start=order.start),
+        assignment=assignment,
         offsets=offsets,
         model=model,
         delivery=delivery,
@@ -100,6 +102,7 @@ def build_replica(
         brake=brake,
         health=health,
         metrics=metrics,
+        lag=Lag(consumer=consumer, assignment=assignment, metrics=metrics),
         on_joined=reporter.serving,
     )
     routes = build_routes(

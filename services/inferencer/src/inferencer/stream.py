@@ -12,6 +12,7 @@ from inferencer.brake import Brake
 from inferencer.exceptions import DeliveryError, KafkaClientLostError
 from inferencer.guarantees import Offsets, Partition, ReplyDelivery
 from inferencer.health import Health
+from inferencer.lag import Lag
 from inferencer.metrics import Metrics
 from inferencer.pace import Backoff, BatchLimit
 from inferencer.record import Record
@@ -45,6 +46,7 @@ class Stream:
         brake: Brake,
         health: Health,
         metrics: Metrics,
+        lag: Lag,
         on_joined: Callable[[], None],
     ) -> None:
         self._consumer = consumer
@@ -57,6 +59,7 @@ class Stream:
         self._brake = brake
         self._health = health
         self._metrics = metrics
+        self._lag = lag
         self._on_joined = on_joined
         self._subscribed_at: float | None = None
 
@@ -104,6 +107,7 @@ class Stream:
         records = self._gather()
         self._announce()
         self._metrics.summarise()
+        self._lag.measure()
         if self._offsets.is_lost:  # by a rebalance meanwhile
             self._rewind(records)
             return False
@@ -116,6 +120,7 @@ class Stream:
         if not self._offsets.pending:
             return True
         if not self._offsets.commit():
+            self._metrics.failed("commit")
             self._health.degraded(self._offsets.trouble)
             return False
         self._health.recovered()
