@@ -27,7 +27,7 @@ from tests.trainer.payloads import (  # noqa: E402
 )
 
 from trainer.exceptions import PlatformError  # noqa: E402
-from trainer.standby import Standby  # noqa: E402
+from trainer.sandbox.standby import Standby  # noqa: E402
 
 
 def main() -> None:

@@ -26,8 +26,8 @@ from trainer.messages import (
     Train,
     Trained,
 )
-from trainer.sandbox import Sandbox, child_environment
-from trainer.standby import Standby
+from trainer.sandbox.sandbox import Sandbox, child_environment
+from trainer.sandbox.standby import Standby
 
 SOURCE = """\
 import keras

@@ -19,9 +19,9 @@ from trainer.config import TrainerSettings
 from trainer.deadline import Deadline
 from trainer.exceptions import FailedError
 from trainer.messages import DATA_DIRECTORY, Build, Train, Trained
-from trainer.model_process import ModelProcess
-from trainer.sandbox import Sandbox, child_environment
-from trainer.standby import Standby
+from trainer.sandbox.model_process import ModelProcess
+from trainer.sandbox.sandbox import Sandbox, child_environment
+from trainer.sandbox.standby import Standby
 
 DEADLINE_SECONDS = 3.0
 # For what ends by itself; a slow machine may need a while for a fit.
@@ -216,7 +216,8 @@ PAYLOADS = [
 
 IMPORTED = """\
 import socket, sys
-from trainer import standby_process, warm_parent
+from trainer import warm_parent
+from trainer.sandbox import standby_process
 warm_parent.import_all()
 standby_process.serve(socket.socket(fileno=int(sys.argv[1])))
 """

@@ -24,7 +24,7 @@ from trainer.exports.sample import TOLERANCE, Answers, sample_of
 from trainer.messages import Export, Exported, Message, Ready, export_file
 from trainer.results.delivery import upload_export
 from trainer.results.reporter import Reporter
-from trainer.sandbox import Sandbox, lost_error
+from trainer.sandbox.sandbox import Sandbox, lost_error
 from trainer.testing import InMemoryAttempts
 
 LITERT: Final = ArtifactFormat.LITERT

@@ -14,7 +14,7 @@ from tests.trainer.payloads import (
     end_of,
     warm_standby,
 )
-from trainer.standby import Standby
+from trainer.sandbox.standby import Standby
 
 Place = tuple[Standby, psutil.Process]
 

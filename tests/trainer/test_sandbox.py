@@ -15,7 +15,7 @@ from tests.trainer.orders import CLASSIFIER, check_order, training_order
 from trainer.config import TrainerSettings
 from trainer.exceptions import ModelCodeError, OutOfMemoryError, PlatformError
 from trainer.run import run
-from trainer.sandbox import child_environment, lost_error
+from trainer.sandbox.sandbox import child_environment, lost_error
 from trainer.testing import InMemoryAttempts
 
 SPY = """\
@@ -183,7 +183,7 @@ def is_running(process_id: int) -> bool:
 def test_the_trainer_hides_its_environment() -> None:
     source = (
         "import ctypes\n"
-        "from trainer.protection import hide_process\n"
+        "from trainer.sandbox.protection import hide_process\n"
         "hide_process()\n"
         "raise SystemExit(ctypes.CDLL(None).prctl(3))\n"
     )

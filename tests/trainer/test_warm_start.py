@@ -32,7 +32,7 @@ from pathlib import Path
 sys.path.insert(0, {str(ROOT)!r})
 from tests.trainer.kills import SOURCE, train_killed
 from tests.trainer.test_warm_start import SPY
-from trainer.standby import Standby
+from trainer.sandbox.standby import Standby
 
 variable = os.environ.get("KAFKA_ML_STANDBY_DESCRIPTOR")
 standby = Standby.inherited(int(variable)) if variable else None

@@ -9,8 +9,8 @@ from kafkaml.schemas.trainings import Timings
 from trainer.checkpoints.transfer import fetch_checkpoint
 from trainer.config import TrainerSettings
 from trainer.messages import DATA_DIRECTORY, Checkpointing, Trained
-from trainer.model_process import ModelProcess
 from trainer.results.reporter import Reporter
+from trainer.sandbox.model_process import ModelProcess
 from trainer.stopwatch import Stopwatch
 
 

@@ -21,7 +21,7 @@ from trainer.messages import (
     Train,
     TrainStream,
 )
-from trainer.protection import limit_process
+from trainer.sandbox.protection import limit_process
 
 
 class Channel:

@@ -15,8 +15,8 @@ from kafkaml.config import KafkaSettings, LogSettings
 from kafkaml.logging import configure_logging
 from kafkaml.schemas.states import ExitCode
 from trainer.config import TrainerSettings
-from trainer.protection import hide_process
 from trainer.run import run
+from trainer.sandbox.protection import hide_process
 
 
 def main() -> None:

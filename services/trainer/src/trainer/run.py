@@ -25,13 +25,13 @@ from trainer.config import TrainerSettings
 from trainer.exceptions import FailedError, PlatformError, TrainerError
 from trainer.exports.exporter import ExportedFile, Exporter
 from trainer.messages import DATA_DIRECTORY, Build, Export
-from trainer.model_process import ModelProcess
 from trainer.models.check import check_model
 from trainer.results.delivery import deliver, keep_model, model_file
 from trainer.results.outcome import Outcome
 from trainer.results.reporter import Attempts, Reporter
-from trainer.sandbox import Sandbox, child_environment
-from trainer.standby import Standby
+from trainer.sandbox.model_process import ModelProcess
+from trainer.sandbox.sandbox import Sandbox, child_environment
+from trainer.sandbox.standby import Standby
 from trainer.stopwatch import Stopwatch
 from trainer.training_attempt import TrainingAttempt
 

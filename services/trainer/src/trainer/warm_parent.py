@@ -22,9 +22,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NoReturn
 
-from trainer import standby_process
-from trainer.protection import hide_process
-from trainer.standby import MAX_PACKET_BYTES
+from trainer.sandbox import standby_process
+from trainer.sandbox.protection import hide_process
+from trainer.sandbox.standby import MAX_PACKET_BYTES
 
 READY = b"ready"
 FILES = 3

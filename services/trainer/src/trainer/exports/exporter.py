@@ -13,7 +13,7 @@ from trainer.config import TrainerSettings
 from trainer.deadline import Deadline
 from trainer.exceptions import ExportError, OutOfMemoryError, PlatformError, TrainerError
 from trainer.messages import Export, Exported, Ready, export_file
-from trainer.sandbox import Sandbox
+from trainer.sandbox.sandbox import Sandbox
 
 logger = structlog.get_logger()
 

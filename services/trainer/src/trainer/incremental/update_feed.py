@@ -13,7 +13,7 @@ from trainer.exceptions import DeadlineError, ModelCodeError
 from trainer.incremental.reservoir import Reservoir
 from trainer.incremental.updates import RecordUpdate, UpdateCollector, ranges_text
 from trainer.messages import StreamStarted, Update, UpdateDone
-from trainer.model_process import ModelProcess
+from trainer.sandbox.model_process import ModelProcess
 
 # What waits for the model's process: enough that it never waits, bounded in any case.
 MAX_UPDATES_AHEAD = 8

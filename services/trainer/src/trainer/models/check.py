@@ -5,8 +5,8 @@ import structlog
 from kafkaml.schemas.attempts import CheckReport
 from kafkaml.schemas.models import ModelError
 from trainer.exceptions import FailedError
-from trainer.model_process import ModelProcess
 from trainer.results.reporter import Reporter
+from trainer.sandbox.model_process import ModelProcess
 
 logger = structlog.get_logger()
 

@@ -32,7 +32,7 @@ from trainer.messages import (
     TrainStream,
     Update,
 )
-from trainer.sandbox import Sandbox
+from trainer.sandbox.sandbox import Sandbox
 
 ReportT = TypeVar("ReportT", bound=Message)
 

@@ -17,8 +17,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from trainer.child import run_child
-from trainer.protection import adopt_orphans, die_with_parent, hide_process, show_process
-from trainer.standby import MAX_PACKET_BYTES, Spawn
+from trainer.sandbox.protection import (
+    adopt_orphans,
+    die_with_parent,
+    hide_process,
+    show_process,
+)
+from trainer.sandbox.standby import MAX_PACKET_BYTES, Spawn
 
 FILES = 3
 KILL_SECONDS = 5.0

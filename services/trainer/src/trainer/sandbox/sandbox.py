@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from trainer.deadline import Deadline
 from trainer.exceptions import ModelCodeError, OutOfMemoryError, PlatformError, TrainerError
 from trainer.messages import REPORTS, Command, Ready, Report
-from trainer.standby import Child, Place, Standby
+from trainer.sandbox.standby import Child, Place, Standby
 
 MAX_LINE_BYTES = 32 * 2**20
 READ_BYTES = 2**20

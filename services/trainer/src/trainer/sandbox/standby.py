@@ -89,7 +89,7 @@ class Standby:
             process = subprocess.Popen(  # noqa: S603  # no shell, our own arguments
                 [
                     *(sys.executable, "-I", "-u", "-X", "faulthandler"),
-                    *("-m", "trainer.standby_process", str(theirs.fileno())),
+                    *("-m", "trainer.sandbox.standby_process", str(theirs.fileno())),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=LOG,

@@ -1,0 +1,1 @@
+"""The model's process: started, guarded and spoken to by the trainer."""
