@@ -1,7 +1,6 @@
 """What a replica counts."""
 
 import time
-from collections import Counter as Counted
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -102,17 +101,8 @@ class Metrics:
         self.errors[name] += 1
         self._errors[name].inc()
 
-    def delivered(
-        self,
-        batch: DeliveredBatch | None = None,
-        *,
-        answers: int = 0,
-        dead_letters: int = 0,
-    ) -> None:
+    def delivered(self, batch: DeliveredBatch) -> None:
         """Count a batch whose replies Kafka keeps."""
-        if batch is None:
-            letters = Counted({"deliver": dead_letters})
-            batch = DeliveredBatch(answers=answers, dead_letters=letters)
         self.batches += 1
         self.answers += batch.answers
         self._answers.inc(batch.answers)
