@@ -88,7 +88,7 @@ def ranges_from_text(text: str) -> tuple[TopicRange, ...]:
 class ControlMessage(BaseModel):
     """One announcement. Unknown fields are accepted, broken rules are not."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     deployment_id: int = Field(ge=0, le=MAX_ID, strict=True)
     topic: str = Field(min_length=1, max_length=100_000)

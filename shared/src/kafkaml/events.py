@@ -21,7 +21,7 @@ Headers = list[tuple[str, bytes]]
 class DomainEvent(BaseModel):
     """Base of all events; a subclass names its `type` and what it is about."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     type: ClassVar[str]
     collection: ClassVar[str]
@@ -298,7 +298,7 @@ class UnknownEvent(DomainEvent):
 class CloudEvent(BaseModel):
     """An event with its envelope."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     id: UUID = Field(default_factory=uuid4)
     time: datetime = Field(default_factory=lambda: datetime.now(UTC))

@@ -1,4 +1,7 @@
-"""What all shapes of the HTTP API have in common."""
+"""What all shapes of the HTTP API have in common.
+
+What is answered is built when it is first used: no process uses all, and it takes long.
+"""
 
 from typing import Annotated, Generic, TypeVar
 
@@ -62,7 +65,9 @@ class Request(BaseModel):
 class Resource(BaseModel):
     """A body that the API answers with; fields are only ever added."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, from_attributes=True)
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, from_attributes=True, defer_build=True
+    )
 
 
 ItemT = TypeVar("ItemT", bound=BaseModel)
@@ -70,6 +75,8 @@ ItemT = TypeVar("ItemT", bound=BaseModel)
 
 class Page(BaseModel, Generic[ItemT]):
     """Some items of a list, newest first, and where to go on."""
+
+    model_config = ConfigDict(defer_build=True)
 
     items: list[ItemT]
     next_cursor: str | None = Field(

@@ -8,6 +8,8 @@ PROBLEM_TYPE_PREFIX = "urn:kafka-ml:problem:"
 class FieldError(BaseModel):
     """One field that was refused."""
 
+    model_config = ConfigDict(defer_build=True)
+
     location: str = Field(
         description="where, as a path", examples=["body.fit.class_weight"]
     )
@@ -17,7 +19,7 @@ class FieldError(BaseModel):
 class Problem(BaseModel):
     """What is wrong, where, and what to do about it."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     type: str = Field(examples=["urn:kafka-ml:problem:name-taken"])
     title: str = Field(examples=["The name is taken"])
