@@ -267,10 +267,10 @@ async def test_what_cannot_be_sent_is_named_with_the_reason(box: Box) -> None:
     box.write(short=True)
     box.write(value=b"x" * 2**20)
     answer = await box.sent({"all": True})
-    messages = [each["message"] for each in answer["refused"]]
+    messages = sorted(each["message"] for each in answer["refused"])
     assert answer["sent"] == 0
-    assert "holds only its place" in messages[0]
-    assert "1048576 at most" in messages[1]
+    assert "1048576 at most" in messages[0]
+    assert "holds only its place" in messages[1]
     answer = await box.sent({"letters": [{"partition": 0, "offset": 99}]})
     assert "no dead letter" in answer["refused"][0]["message"]
 
