@@ -135,6 +135,8 @@ async def test_models_that_one_replica_serves_stay(api: Actors) -> None:
     assert (seen["revision"], seen["models"]["primary"]) == (2, second)
     assert seen["serving_revisions"] == {"0": 1, "1": 2}
     assert "no such layer" in seen["notice"]
+    accepted(await change(api, primary=first))
+    assert accepted(await api.viewer.get("inferences/1"))["notice"] is None
 
 
 async def test_each_file_of_the_models_can_be_fetched_and_no_other(api: Actors) -> None:

@@ -20,6 +20,8 @@ from kafkaml.events import InferenceModelsChanged
 from kafkaml.schemas.inferences import Inference
 from kafkaml.schemas.served_models import RefusalReport, ServedModels
 
+_REFUSES = "cannot serve the models of revision"
+
 
 class ModelChanges:
     """Changes the models of inferences. Replicas follow by themselves."""
@@ -29,11 +31,11 @@ class ModelChanges:
 
     async def change(self, inference_id: int, wanted: ServedModels) -> Inference:
         """Want these models; the same ones again are no change."""
+        inference = await self._lock_live(inference_id)
         trainings = [
             await self._training(training_id, at=place)
-            for training_id, place in _named(wanted)
+            for training_id, place in sorted(_named(wanted))
         ]
-        inference = await self._lock_live(inference_id)
         if wanted.shadow and inference.early_exit:
             raise ValidationFailedError.at(
                 "body.shadow", "an inference with early exit can have no shadow"
@@ -63,10 +65,7 @@ class ModelChanges:
         """
         if report.revision != inference.revision:
             return
-        reason = (
-            f"Replica {report.replica} cannot serve the models of revision "
-            f"{report.revision}: {report.reason}"
-        )
+        reason = f"Replica {report.replica} {_REFUSES} {report.revision}: {report.reason}"
         before = inference.models_before
         if before is not None and not self._has_served(inference):
             try:
@@ -96,6 +95,8 @@ class ModelChanges:
             revision=inference.revision + 1,
             previous_models=before and before.model_dump(mode="json"),
         )
+        if _REFUSES in (inference.notice or ""):
+            await Notices(work=self._work).put(inference, None)
         self._work.outbox.add_event(
             InferenceModelsChanged(
                 id=inference.id,
@@ -110,8 +111,8 @@ class ModelChanges:
 
     async def _check_are_there(self, models: ModelSet) -> None:
         """Raise NotFoundError if a training was deleted meanwhile."""
-        for each in models.members:
-            await self._work.trainings.lock(each.training_id)
+        for training_id in sorted(each.training_id for each in models.members):
+            await self._work.trainings.lock(training_id)
 
     async def _training(self, training_id: int, *, at: str) -> TrainingRow:
         try:
