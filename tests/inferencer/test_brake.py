@@ -30,6 +30,9 @@ class Car:
         with self.brake.watch(records=records):
             self.write(letters)
 
+    def is_braked(self) -> bool:
+        return self.brake.is_on
+
     def fail(self, records: int, *, letters: int) -> None:
         with self.brake.watch(records=records):
             self.write(letters)
@@ -58,9 +61,9 @@ def test_a_rate_counts_the_last_records_only() -> None:
 def test_too_many_dead_letters_are_reported_once_with_the_reason() -> None:
     car = Car()
     car.answer(8, letters=8)
-    assert not car.brake.is_on
+    assert not car.is_braked()
     car.answer(2)
-    assert car.brake.is_on
+    assert car.is_braked()
     car.answer(5, letters=5)
     (report,) = car.reports
     assert report.resumptions == 0
@@ -72,14 +75,14 @@ def test_an_answered_stream_is_not_braked() -> None:
     car = Car()
     for _ in range(100):
         car.answer(10, letters=4)
-    assert not car.brake.is_on
+    assert not car.is_braked()
 
 
 def test_without_a_limit_nothing_is_braked() -> None:
     car = Car(dead_letter_limit=None)
     car.answer(1_000_000, letters=1000)
     car.answer(1000, letters=1000)
-    assert not car.brake.is_on
+    assert not car.is_braked()
 
 
 def test_a_batch_that_is_done_again_counts_once() -> None:
@@ -87,7 +90,7 @@ def test_a_batch_that_is_done_again_counts_once() -> None:
     with pytest.raises(DeliveryError):
         car.fail(10, letters=4)
     car.answer(10, letters=4)
-    assert not car.brake.is_on
+    assert not car.is_braked()
 
 
 def test_letters_that_turn_up_between_batches_count() -> None:
@@ -95,27 +98,27 @@ def test_letters_that_turn_up_between_batches_count() -> None:
     car.answer(5)
     car.write(5)
     car.answer(5)
-    assert car.brake.is_on
+    assert car.is_braked()
 
 
 def test_a_resumption_begins_with_an_empty_window() -> None:
     car = Car()
     car.answer(10, letters=10)
     car.heed(is_paused=False)  # the report is still on its way
-    assert car.brake.is_on
+    assert car.is_braked()
     car.heed(is_paused=True)
     car.heed(is_paused=False, resumptions=1)
-    assert not car.brake.is_on
+    assert not car.is_braked()
     car.answer(9, letters=9)
-    assert not car.brake.is_on
+    assert not car.is_braked()
     car.answer(1)
-    assert car.brake.is_on
+    assert car.is_braked()
     assert [each.resumptions for each in car.reports] == [0, 1]
 
 
 def test_all_replicas_pause_and_new_ones_too() -> None:
     car = Car()
     car.heed(is_paused=True)
-    assert car.brake.is_on
+    assert car.is_braked()
     assert Car(is_paused=True).brake.is_on
     assert not car.reports
