@@ -5,7 +5,7 @@ from typing import Any
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from inferencer.guarantees import Offsets, Partition
+from inferencer.guarantees import Partition, ReplyGuarantee
 
 log = structlog.get_logger()
 
@@ -15,7 +15,7 @@ LOOKUP_SECONDS = 10.0
 class Assignment:
     """Follows the rebalances of the group.
 
-    The callbacks run inside `poll` and `consume`, so there is no batch in flight. The start
+    The callbacks run inside `poll` and `consume`, so no batch is half done. The start
     is found here and not by the client's `auto.offset.reset`, which would also skip expired
     records without a word.
     """
@@ -24,11 +24,11 @@ class Assignment:
         self,
         *,
         consumer: Consumer,
-        offsets: Offsets,
+        guarantee: ReplyGuarantee,
         start: str,
     ) -> None:
         self._consumer = consumer
-        self._offsets = offsets
+        self._guarantee = guarantee
         self._start = start
         self._is_known = False
         self._partitions: set[Partition] = set()
@@ -66,7 +66,7 @@ class Assignment:
                 log.warning("offsets of a partition not known yet", error=str(e))
                 return
             del self._misplaced[topic, partition]
-            self._offsets.begin_at([place])
+            self._guarantee.begin_at([place])
             self._consumer.incremental_unassign([TopicPartition(topic, partition)])
             self._consumer.incremental_assign([place])
 
@@ -112,7 +112,7 @@ class Assignment:
         new = [each for each in placed if each.offset < 0]
         for each in new:
             each.offset = self._first_offset(each)
-        self._offsets.begin_at(new)
+        self._guarantee.begin_at(new)
         return placed
 
     def _first_offset(self, place: TopicPartition) -> int:
@@ -120,14 +120,14 @@ class Assignment:
         return int(watermarks[0] if self._start == "earliest" else watermarks[1])
 
     def _revoked(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
-        self._offsets.commit()
+        self._guarantee.commit()
         self._drop(partitions, "partitions given back")
 
     def _lost(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
         self._drop(partitions, "partitions lost")
 
     def _drop(self, partitions: list[TopicPartition], what: str) -> None:
-        self._offsets.forget(partitions)
+        self._guarantee.forget(partitions)
         for each in partitions:
             self._partitions.discard((each.topic, each.partition))
             self.begins.pop((each.topic, each.partition), None)

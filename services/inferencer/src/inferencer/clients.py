@@ -73,7 +73,7 @@ def _producer_config(settings: InferencerSettings, order: InferenceOrder) -> dic
         "enable.idempotence": True,
         "acks": "all",
         "partitioner": "murmur2_random",  # the one that Kafka's own clients use
-        "linger.ms": 5,  # collects a batch while it is written; flush sends at once
+        "linger.ms": 1,  # sends while the next batch is predicted; flush sends at once
         "message.timeout.ms": int(settings.delivery_seconds * 1000),
         "message.max.bytes": 100_000_000,  # the topic decides what is too large
         "allow.auto.create.topics": False,  # one made by chance has the wrong partitions

@@ -13,11 +13,7 @@ class InferencerSettings(KafkaSettings, LogSettings):
 
     replica: int = Field(default=0, ge=0)
     batch_records: int = Field(
-        default=1024,
-        ge=2,
-        le=50_000,
-        description="records at most that are being answered and not committed yet; "
-        "at least once, that are two batches",
+        default=2048, ge=1, le=50_000, description="records per batch at most"
     )
     batch_bytes: int = Field(
         default=16 * 2**20,

@@ -20,7 +20,7 @@ Failure = tuple[Reply, Any]
 
 
 class Delivery:
-    """Delivers the replies of one batch at a time."""
+    """Delivers the replies of one batch at a time, without waiting for Kafka at first."""
 
     def __init__(
         self,
@@ -34,18 +34,26 @@ class Delivery:
         self._dead_letters = dead_letters
         self._patience_seconds = patience_seconds
         self._metrics = metrics
+        self._on_way: Sequence[Reply] = ()
+        self._failures: list[Failure] = []
 
-    def prepare(self) -> None:
-        """There is nothing to prepare."""
+    def send(self, replies: Sequence[Reply]) -> None:
+        """Give replies to Kafka's client, which sends them; `settle` those before first."""
+        self._on_way = replies
+        with self._metrics.stage("deliver"):
+            self._failures = self._enqueue_all(replies)
 
-    def deliver(self, replies: Sequence[Reply]) -> None:
+    def settle(self) -> None:
         """Return once Kafka keeps every reply, in this form or as a dead letter.
 
         Raise DeliveryError if some reply may not be kept; a few of them may then be, so
         doing the batch again can repeat an answer but never lose one.
         """
+        replies, self._on_way = self._on_way, ()
+        if not replies:
+            return
         with self._metrics.stage("deliver"):
-            refused = self._send_all(replies)
+            refused = self._settle(self._failures)
             turned = sum(each.topic != self._dead_letters.topic for each, _ in refused)
             if refused:
                 refused = self._send_all(self._instead(refused))
@@ -81,18 +89,27 @@ class Delivery:
 
     def _send_all(self, replies: Sequence[Reply]) -> list[Failure]:
         """Send replies; return those that Kafka refuses for what they are."""
-        failures = _refusals(self._send(replies), among=PERHAPS_REFUSALS)
+        return self._settle(self._enqueue_all(replies))
+
+    def _settle(self, failures: list[Failure]) -> list[Failure]:
+        """Wait for the answers to what was sent; return what is refused for what it is."""
+        self._flush()
         refused: list[Failure] = []
-        for reply, _ in failures:
-            refused.extend(_refusals(self._send([reply]), among=REFUSALS))
+        for reply, _ in _refusals(failures, among=PERHAPS_REFUSALS):
+            alone = self._enqueue_all([reply])
+            self._flush()
+            refused.extend(_refusals(alone, among=REFUSALS))
         return refused
 
-    def _send(self, replies: Sequence[Reply]) -> list[Failure]:
+    def _flush(self) -> None:
+        if self._producer.flush(self._patience_seconds + 5):
+            raise DeliveryError("Kafka did not answer in time")
+
+    def _enqueue_all(self, replies: Sequence[Reply]) -> list[Failure]:
+        """Return where those are noted that Kafka does not keep, as far as known yet."""
         failures: list[Failure] = []
         for reply in replies:
             self._enqueue(reply, failures)
-        if self._producer.flush(self._patience_seconds + 5):
-            raise DeliveryError("Kafka did not answer in time")
         return failures
 
     def _enqueue(self, reply: Reply, failures: list[Failure]) -> None:

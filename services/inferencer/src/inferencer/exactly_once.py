@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from inferencer.dead_letters import DeadLetterWriter
 from inferencer.delivered import DeliveredBatch
 from inferencer.exceptions import DeliveryError, KafkaClientLostError
-from inferencer.guarantees import Partition
+from inferencer.guarantees import Partition, first_offsets, next_offsets
 from inferencer.metrics import Metrics
 from inferencer.record import Record, Reply
 from inferencer.refusals import Refusals
@@ -55,7 +55,7 @@ class ExactlyOnce:
     def prepare(self) -> None:
         self._transactions.prepare()
 
-    def deliver(self, replies: Sequence[Reply]) -> None:
+    def send(self, records: Sequence[Record], replies: Sequence[Reply]) -> None:
         """Produce replies within the transaction, which nobody sees before it is committed.
 
         Raise DeliveryError if the transaction came to nothing.
@@ -75,6 +75,8 @@ class ExactlyOnce:
         self._delivered.append(
             DeliveredBatch.of(possible, dead_letter_topic=self._dead_letters.topic)
         )
+        self._first = first_offsets(records) | self._first
+        self._next.update(next_offsets(records))
 
     @property
     def pending(self) -> bool:
@@ -84,12 +86,6 @@ class ExactlyOnce:
     def is_due(self) -> bool:
         age = time.monotonic() - self._committed_at
         return self.pending and age >= self._window_seconds
-
-    def add(self, records: Sequence[Record]) -> None:
-        for record in records:
-            partition = record.topic(), record.partition()
-            self._first.setdefault(partition, record.offset())
-            self._next[partition] = record.offset() + 1
 
     def begin_at(self, partitions: Iterable[TopicPartition]) -> None:
         for each in partitions:

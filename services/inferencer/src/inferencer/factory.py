@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 from confluent_kafka import Consumer
 
-from inferencer.answers import AnswerWriter, EarlyExitWriter
 from inferencer.assignment import Assignment
+from inferencer.at_least_once import AtLeastOnce
 from inferencer.brake import Brake
 from inferencer.clients import (
     make_consumer,
@@ -19,18 +18,14 @@ from inferencer.config import InferencerSettings
 from inferencer.dead_letters import DeadLetterWriter
 from inferencer.delivery import Delivery
 from inferencer.drift import DriftWatch
-from inferencer.engines.base import Engine
-from inferencer.engines.early_exit import EarlyExitEngine
 from inferencer.exactly_once import ExactlyOnce
-from inferencer.exceptions import PredictionError
-from inferencer.guarantees import Offsets, ReplyDelivery
+from inferencer.guarantees import ReplyGuarantee
 from inferencer.health import Health
 from inferencer.lag import Lag
 from inferencer.metrics import Metrics
+from inferencer.models import Engines, ModelBuilder
 from inferencer.offsets import AnsweredOffsets
-from inferencer.outputs import check_label
 from inferencer.pace import Backoff, BatchLimit
-from inferencer.replies import ReplyMaker
 from inferencer.report import Reporter
 from inferencer.rest.factory import build_routes
 from inferencer.rest.routes import Routes
@@ -38,7 +33,7 @@ from inferencer.served_model import ServedModel
 from inferencer.stream import Stream
 from inferencer.transactions import Transactions
 from kafkaml.schemas.attempts import InferenceOrder
-from kafkaml.schemas.outputs import Guarantee, OutputFormat
+from kafkaml.schemas.outputs import Guarantee
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +41,8 @@ class Replica:
     """One replica, ready to serve."""
 
     stream: Stream
+    model: ServedModel
+    builder: ModelBuilder
     brake: Brake
     health: Health
     metrics: Metrics
@@ -57,7 +54,7 @@ def build_replica(
     *,
     settings: InferencerSettings,
     order: InferenceOrder,
-    engine: Engine,
+    engines: Engines,
     reporter: Reporter,
     key: str,
 ) -> Replica:
@@ -70,17 +67,16 @@ def build_replica(
     drift = DriftWatch()
     dead_letters = DeadLetterWriter(topic=order.dead_letter_topic)
     codec = codec_of(order)
-    replies = ReplyMaker(
+    builder = ModelBuilder(
+        settings=settings,
         codec=codec,
-        engine=engine,
-        answers=_answers(order, engine),
         dead_letters=dead_letters,
         metrics=metrics,
         drift=drift,
     )
-    model = ServedModel(engine=engine, replies=replies)
+    model = ServedModel(builder.build(order, engines))
     consumer = make_consumer(settings, order)
-    delivery, offsets = _guarantee(
+    guarantee = _guarantee(
         settings=settings,
         order=order,
         consumer=consumer,
@@ -88,13 +84,12 @@ def build_replica(
         metrics=metrics,
     )
     brake = Brake(order=order, dead_letters=dead_letters, report=reporter.paused)
-    assignment = Assignment(consumer=consumer, offsets=offsets, start=order.start)
+    assignment = Assignment(consumer=consumer, guarantee=guarantee, start=order.start)
     stream = Stream(
         consumer=consumer,
         assignment=assignment,
-        offsets=offsets,
+        guarantee=guarantee,
         model=model,
-        delivery=delivery,
         limit=BatchLimit(
             most_records=settings.batch_records, most_seconds=settings.batch_seconds
         ),
@@ -116,39 +111,14 @@ def build_replica(
     )
     return Replica(
         stream=stream,
+        model=model,
+        builder=builder,
         brake=brake,
         health=health,
         metrics=metrics,
         drift=drift,
         routes=routes,
     )
-
-
-def _answers(order: InferenceOrder, engine: Engine) -> AnswerWriter | EarlyExitWriter:
-    answers = AnswerWriter(order=order)
-    _check_output(order, engine)
-    if not isinstance(engine, EarlyExitEngine) or order.early_exit is None:
-        return answers
-    return EarlyExitWriter(
-        answers=answers,
-        answer_width=engine.answer_width,
-        limit=order.early_exit.limit,
-        upper_topic=order.early_exit.upper_topic,
-    )
-
-
-def _check_output(order: InferenceOrder, engine: Engine) -> None:
-    """Raise RecordFormatError if the model's answers cannot be written as ordered."""
-    if order.output_format is not OutputFormat.LABEL:
-        return
-    try:
-        [answer] = engine.predict(np.zeros((1, *engine.input_shape), np.float32))
-    except PredictionError:
-        return  # nothing can be made up for this model
-    shape = answer.shape
-    if isinstance(engine, EarlyExitEngine):
-        shape = (engine.answer_width,)
-    check_label(order.output_config, shape)
 
 
 def _guarantee(
@@ -158,9 +128,9 @@ def _guarantee(
     consumer: Consumer,
     dead_letters: DeadLetterWriter,
     metrics: Metrics,
-) -> tuple[ReplyDelivery, Offsets]:
+) -> ReplyGuarantee:
     if order.guarantee is Guarantee.EXACTLY_ONCE:
-        both = ExactlyOnce(
+        return ExactlyOnce(
             consumer=consumer,
             transactions=Transactions(
                 make_producer=partial(make_transactional_producer, settings, order),
@@ -171,11 +141,12 @@ def _guarantee(
             patience_seconds=settings.delivery_seconds,
             metrics=metrics,
         )
-        return both, both
     delivery = Delivery(
         producer=make_producer(settings, order),
         dead_letters=dead_letters,
         patience_seconds=settings.delivery_seconds,
         metrics=metrics,
     )
-    return delivery, AnsweredOffsets(consumer=consumer)
+    return AtLeastOnce(
+        delivery=delivery, offsets=AnsweredOffsets(consumer=consumer), metrics=metrics
+    )

@@ -10,21 +10,21 @@ from inferencer.record import Record, Reply
 Partition = tuple[str, int]
 
 
-class ReplyDelivery(Protocol):
-    """Brings replies to Kafka."""
+class ReplyGuarantee(Protocol):
+    """Brings replies to Kafka, and tells it the offsets that are answered."""
+
+    trouble: str
+    """Why the last batch or commit came to nothing."""
 
     def prepare(self) -> None:
         """Do what takes long before there are replies, if it can be done now."""
 
-    def deliver(self, replies: Sequence[Reply]) -> None:
-        """Hand over the replies of a batch; raise DeliveryError to have it done again."""
+    def send(self, records: Sequence[Record], replies: Sequence[Reply]) -> None:
+        """Hand over the replies to `records`, which ascend within their partitions.
 
-
-class Offsets(Protocol):
-    """Which offsets are answered, and which of them Kafka knows of."""
-
-    trouble: str
-    """Why the last commit failed."""
+        They may still be on their way afterwards. Raise DeliveryError without having taken
+        them, be it for what was sent before: then `is_lost` or `is_due`.
+        """
 
     @property
     def pending(self) -> bool:
@@ -33,9 +33,6 @@ class Offsets(Protocol):
     @property
     def is_due(self) -> bool:
         """Whether to commit before more records are taken."""
-
-    def add(self, records: Sequence[Record]) -> None:
-        """Note that the replies to `records`, ascending by partition, were delivered."""
 
     def begin_at(self, partitions: Iterable[TopicPartition]) -> None:
         """Note where partitions begin that the group never read.
@@ -47,7 +44,7 @@ class Offsets(Protocol):
         """Leave partitions to whoever has them now."""
 
     def commit(self) -> bool:
-        """Commit what is answered; return whether nothing is left to be committed."""
+        """Commit all that was sent; return whether nothing is left to be committed."""
 
     @property
     def is_lost(self) -> bool:
@@ -55,3 +52,16 @@ class Offsets(Protocol):
 
     def take_lost(self) -> dict[Partition, int]:
         """Return, once, where to read again; raise DeliveryError while that is unknown."""
+
+
+def first_offsets(records: Iterable[Record]) -> dict[Partition, int]:
+    """Return the first offset of each partition that `records` have."""
+    first: dict[Partition, int] = {}
+    for record in records:
+        first.setdefault((record.topic(), record.partition()), record.offset())
+    return first
+
+
+def next_offsets(records: Iterable[Record]) -> dict[Partition, int]:
+    """Return the offset after the last of each partition that `records` have."""
+    return {(record.topic(), record.partition()): record.offset() + 1 for record in records}

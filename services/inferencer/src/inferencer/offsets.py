@@ -1,12 +1,11 @@
 """Which offsets are answered, and which of them Kafka knows of."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from inferencer.guarantees import Partition
-from inferencer.record import Record
 
 log = structlog.get_logger()
 
@@ -27,23 +26,16 @@ class AnsweredOffsets:
     def pending(self) -> bool:
         return bool(self._pending)
 
-    @property
-    def is_due(self) -> bool:
-        return self.pending
+    def add(self, places: Mapping[Partition, int]) -> None:
+        """Note where to go on in some partitions."""
+        self._pending.update(places)
 
-    def add(self, records: Sequence[Record]) -> None:
-        for record in records:
-            self._pending[record.topic(), record.partition()] = record.offset() + 1
-
-    def begin_at(self, partitions: Iterable[TopicPartition]) -> None:
+    def forget(self, partitions: Iterable[Partition]) -> None:
         for each in partitions:
-            self._pending[each.topic, each.partition] = each.offset
-
-    def forget(self, partitions: Iterable[TopicPartition]) -> None:
-        for each in partitions:
-            self._pending.pop((each.topic, each.partition), None)
+            self._pending.pop(each, None)
 
     def commit(self) -> bool:
+        """Commit what is answered; return whether nothing is left to be committed."""
         if not self._pending:
             return True
         offsets = [
@@ -56,15 +48,11 @@ class AnsweredOffsets:
             self.trouble = f"Kafka does not take the offsets: {e.args[0].str()}"
             log.warning("offsets not committed, trying again", error=str(e))
             return False
-        self.forget(each for each in results if each.error is None)
+        return self._note(results)
+
+    def _note(self, results: Iterable[TopicPartition]) -> bool:
+        self.forget((each.topic, each.partition) for each in results if not each.error)
         if self._pending:
             self.trouble = "Kafka does not take the offsets of some partitions"
             log.warning("offsets of some partitions not committed, trying again")
         return not self._pending
-
-    @property
-    def is_lost(self) -> bool:
-        return False  # what was delivered stays delivered
-
-    def take_lost(self) -> dict[Partition, int]:
-        return {}

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from inferencer.assignment import Assignment
 from inferencer.brake import Brake
 from inferencer.exceptions import DeliveryError, KafkaClientLostError
-from inferencer.guarantees import Offsets, Partition, ReplyDelivery
+from inferencer.guarantees import Partition, ReplyGuarantee, first_offsets
 from inferencer.health import Health
 from inferencer.lag import Lag
 from inferencer.metrics import Metrics
@@ -38,9 +38,8 @@ class Stream:
         *,
         consumer: Consumer,
         assignment: Assignment,
-        offsets: Offsets,
+        guarantee: ReplyGuarantee,
         model: ServedModel,
-        delivery: ReplyDelivery,
         limit: BatchLimit,
         backoff: Backoff,
         brake: Brake,
@@ -51,9 +50,8 @@ class Stream:
     ) -> None:
         self._consumer = consumer
         self._assignment = assignment
-        self._offsets = offsets
+        self._guarantee = guarantee
         self._model = model
-        self._delivery = delivery
         self._limit = limit
         self._backoff = backoff
         self._brake = brake
@@ -67,7 +65,7 @@ class Stream:
         """Answer `topic` until told to stop, then leave the group with all committed."""
         try:
             self._wait_for(topic, stop)
-            self._delivery.prepare()
+            self._guarantee.prepare()
             self._assignment.subscribe(topic)
             self._subscribed_at = time.monotonic()
             while not stop.is_set():
@@ -95,33 +93,32 @@ class Stream:
     def step(self) -> bool:
         """Answer one batch, or wait a moment for records; return whether that went well.
 
-        No records are taken while a commit is due, so that a replica that dies leaves at
-        most one batch to be answered again. A batch that is not full took all that is here.
+        A batch that is not full took all that is here, so there is time to commit.
         """
         self._health.turned()
-        if self._offsets.is_lost and not self._go_back():
+        if self._guarantee.is_lost and not self._go_back():
             return False
-        if self._offsets.is_due and not self._commit():
+        if self._guarantee.is_due and not self._commit():
             return False
         self._assignment.place_again()
         records = self._gather()
         self._announce()
         self._metrics.summarise()
         self._lag.measure()
-        if self._offsets.is_lost:  # by a rebalance meanwhile
+        if self._guarantee.is_lost:  # by a rebalance meanwhile
             self._rewind(records)
             return False
         is_full = len(records) == self._limit.records
         if records and not self._answer(records):
             return False
-        return (is_full and not self._offsets.is_due) or self._commit()
+        return (is_full and not self._guarantee.is_due) or self._commit()
 
     def _commit(self) -> bool:
-        if not self._offsets.pending:
+        if not self._guarantee.pending:
             return True
-        if not self._offsets.commit():
+        if not self._guarantee.commit():
             self._metrics.failed("commit")
-            self._health.degraded(self._offsets.trouble)
+            self._health.degraded(self._guarantee.trouble)
             return False
         self._health.recovered()
         self._backoff.reset()
@@ -130,7 +127,7 @@ class Stream:
     def _commit_finally(self) -> None:
         """Commit what is answered, also if a rebalance is under way just now."""
         deadline = time.monotonic() + LEAVE_SECONDS
-        while not self._offsets.commit() and time.monotonic() < deadline:
+        while not self._guarantee.commit() and time.monotonic() < deadline:
             self._hold(0.1, threading.Event())
 
     def _rest(self, stop: threading.Event) -> None:
@@ -176,7 +173,7 @@ class Stream:
 
         `consume` with a time limit would wait that long for its batch to be full.
         """
-        first = self._consumer.poll(0 if self._offsets.pending else POLL_SECONDS)
+        first = self._consumer.poll(0 if self._guarantee.pending else POLL_SECONDS)
         if first is None:
             return []
         more = self._limit.records - 1
@@ -202,20 +199,19 @@ class Stream:
         started = time.monotonic()
         try:
             with self._brake.watch(records=len(records)):
-                self._delivery.deliver(self._model.replies(records))
+                self._guarantee.send(records, self._model.replies(records))
         except DeliveryError as e:
             log.warning("batch not answered, trying again", error=str(e))
             self._health.degraded(str(e))
             self._rewind(records)
             return False
-        self._offsets.add(records)
         self._limit.learn(records=len(records), seconds=time.monotonic() - started)
         return True
 
     def _go_back(self) -> bool:
         """Read again what was answered in vain; return whether it is known where."""
         try:
-            lost = self._offsets.take_lost()
+            lost = self._guarantee.take_lost()
         except DeliveryError as e:
             log.warning("not reading on yet", error=str(e))
             self._health.degraded(str(e))
@@ -225,10 +221,7 @@ class Stream:
 
     def _rewind(self, records: Iterable[Record]) -> None:
         """Read the records of a batch again, which forgets those fetched behind them."""
-        first: dict[Partition, int] = {}
-        for record in records:
-            first.setdefault((record.topic(), record.partition()), record.offset())
-        self._seek(first)
+        self._seek(first_offsets(records))
 
     def _seek(self, places: dict[Partition, int]) -> None:
         for (topic, partition), offset in places.items():

@@ -1,19 +1,20 @@
 """A transactional producer, and what becomes of it when a transaction fails."""
 
-import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
 from confluent_kafka import KafkaException, Producer, TopicPartition
 
+from inferencer.calls import Call
 from inferencer.exceptions import DeliveryError, KafkaClientLostError
 
 log = structlog.get_logger()
 
 ABORT_SECONDS = 5.0
-STUCK_SECONDS = 10.0
+GRACE_SECONDS = 10.0
 
 
 class Transactions:
@@ -24,10 +25,15 @@ class Transactions:
     """
 
     def __init__(
-        self, *, make_producer: Callable[[], Producer], patience_seconds: float
+        self,
+        *,
+        make_producer: Callable[[], Producer],
+        patience_seconds: float,
+        grace_seconds: float = GRACE_SECONDS,
     ) -> None:
         self._make_producer = make_producer
         self._patience_seconds = patience_seconds
+        self._grace_seconds = grace_seconds
         self._producer: Producer | None = None
         self._is_open = False
 
@@ -111,26 +117,10 @@ class Transactions:
     def _bounded(self, call: Callable[..., Any], *arguments: Any) -> None:
         """Call, and raise KafkaClientLostError if it does not come back.
 
-        The last of `arguments` is the time that it has. The client has been seen to wait
-        for ever in `send_offsets_to_transaction` after its broker was restarted.
+        The last of `arguments` is the time that it has.
         """
-        failures: list[KafkaException] = []
-        thread = threading.Thread(
-            target=_note, args=(failures, call, arguments), name="transaction", daemon=True
-        )
-        thread.start()
-        thread.join(arguments[-1] + STUCK_SECONDS)
-        if thread.is_alive():
+        try:
+            Call(partial(call, *arguments)).result(arguments[-1] + self._grace_seconds)
+        except KafkaClientLostError:
             self._producer, self._is_open = None, False
-            raise KafkaClientLostError("Kafka's client does not come back from a call")
-        if failures:
-            raise failures[0]
-
-
-def _note(
-    failures: list[KafkaException], call: Callable[..., Any], arguments: Sequence[Any]
-) -> None:
-    try:
-        call(*arguments)
-    except KafkaException as e:
-        failures.append(e)
+            raise
