@@ -58,7 +58,7 @@ class Brake:
         report: Callable[[PauseReport], None],
     ) -> None:
         limit = order.dead_letter_limit
-        self._rate = limit and limit.rate
+        self._rate = limit.rate if limit else None
         self._window = DeadLetterRate(
             window_records=(limit or DeadLetterLimit()).window_records
         )
