@@ -63,7 +63,7 @@ BODY_LIMITS = BodyLimits(
     | {
         ("PUT", f"{PREFIX}/attempts/current/artifacts/{each}"): None
         for each in ArtifactFormat
-    }
+    },
 )
 
 

@@ -69,16 +69,6 @@ async def report_statistics(body: StatisticsReport, attempt: Attempt) -> None:
 
 
 @router.post(
-    "/statistics",
-    status_code=status.HTTP_204_NO_CONTENT,
-    summary="Tell what a replica counts",
-    description="Again and again: only the newest report is kept.",
-)
-async def report_statistics(body: StatisticsReport, attempt: Attempt) -> None:
-    await attempt.report_statistics(body)
-
-
-@router.post(
     "/pause",
     status_code=status.HTTP_204_NO_CONTENT,
     summary="Tell that no records are taken until the inference is resumed",

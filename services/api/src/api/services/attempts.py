@@ -188,11 +188,6 @@ class AttemptService:
         inference = _only(InferenceRow, await self._lock_live())
         await StatisticsService(work=self._work).keep(inference, report)
 
-    async def report_statistics(self, report: StatisticsReport) -> None:
-        """Keep what a replica counts, in place of what it told before."""
-        inference = _only(InferenceRow, await self._lock_live())
-        await StatisticsService(work=self._work).keep(inference, report)
-
     async def report_pause(self, report: PauseReport) -> None:
         """Note that a replica takes no records until the inference is resumed."""
         inference = _only(InferenceRow, await self._lock_live())
