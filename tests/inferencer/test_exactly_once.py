@@ -205,8 +205,7 @@ def test_kafka_says_whether_a_commit_without_an_answer_came_about(
         patience_seconds=1.0,
         metrics=Metrics(),
     )
-    guarantee.deliver([])
-    guarantee.add([record(b"", offset=5), record(b"", offset=6)])
+    guarantee.send([record(b"", offset=5), record(b"", offset=6)], [])
 
     assert not guarantee.commit()
     with pytest.raises(DeliveryError, match="not known yet"):
