@@ -150,6 +150,7 @@ def answer_in_batches(servers: str, order: InferenceOrder, engine: Engine) -> fl
         settings=InferencerSettings(bootstrap_servers=servers),
         order=order,
         engines=Engines(primary=engine),
+        key="",
         reporter=Reporter(attempts=attempts, replica=0, stop=stop),
     )
     thread = threading.Thread(target=replica.stream.run, args=(order.input_topic, stop))

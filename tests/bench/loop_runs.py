@@ -70,6 +70,7 @@ def running(bench: Bench, order: InferenceOrder, engine: Engine) -> Iterator[Rep
         settings=InferencerSettings(bootstrap_servers=bench.topics.bootstrap_servers),
         order=order,
         engines=Engines(primary=engine),
+        key="",
         reporter=Reporter(attempts=attempts, replica=0, stop=stop),
     )
     thread = threading.Thread(target=replica.stream.run, args=(order.input_topic, stop))

@@ -79,6 +79,7 @@ def _serve(file: Path) -> None:
         settings=InferencerSettings(),
         order=order.inference,
         engines=Engines(primary=heavy()),
+        key="",
         reporter=Reporter(attempts=MemoryAttempts(order=order), replica=0, stop=stop),
     )
     replica.stream.run(order.inference.input_topic, stop)
