@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 
 import fastavro
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from kafkaml.client import Client
+from kafkaml.schemas.inferences import Inference
 from kafkaml.schemas.states import DatasourceState, InferenceState, TrainingState
 from kafkaml.schemas.trainings import Training
 from tests.e2e.scenarios import PATIENCE, deploy, separable, stream, unique, wait_for
@@ -80,6 +83,42 @@ def test_a_trained_model_answers_a_stream(
     assert [each.values for each in asked] == answers.tolist()
     client.inferences.stop(inference.id)
     assert client.inferences.get(inference.id).state is InferenceState.STOPPED
+
+
+def test_models_are_changed_and_rolled_back_while_they_answer(
+    platform: RunningPlatform, client: Client, training: Training
+) -> None:
+    deployment = deploy(client, epochs=1, batch_size=16)
+    stream(platform.bootstrap_servers, deployment)
+    other = client.deployments.wait_finished(deployment.id, timeout=PATIENCE).trainings[0]
+    inference = client.inferences.create(
+        training_id=training.id, input_topic=unique("in"), output_topic=unique("out")
+    )
+    client.inferences.wait_serving(inference.id, timeout=PATIENCE)
+    points, _ = separable(20, seed=12)
+
+    def answers(revision: int) -> NDArray[np.float32]:
+        def serves() -> Inference | None:
+            seen = client.inferences.get(inference.id)
+            return seen if seen.serving_revisions == {"0": revision} else None
+
+        eventually(serves, PATIENCE)
+        return client.inferences.predict(
+            inference.id,
+            points,
+            bootstrap_servers=platform.bootstrap_servers,
+            timeout=PATIENCE,
+        )
+
+    first = answers(1)
+    client.inferences.change_models(inference.id, primary=other.id, shadow=training.id)
+    second = answers(2)
+    client.inferences.roll_back(inference.id)
+    third = answers(3)
+    client.inferences.stop(inference.id)
+
+    assert np.abs(first - second).max() > 0.01
+    assert np.abs(first - third).max() < 1e-5
 
 
 def test_a_recorded_stream_trains_a_second_deployment(

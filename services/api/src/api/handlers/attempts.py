@@ -29,7 +29,6 @@ from kafkaml.schemas.attempts import (
 from kafkaml.schemas.incremental import ImprovementReport
 from kafkaml.schemas.served_models import RefusalReport
 from kafkaml.schemas.statistics import StatisticsReport
-from kafkaml.schemas.statistics import StatisticsReport
 from kafkaml.schemas.trainings import Artifact, ArtifactFormat
 
 router = APIRouter(

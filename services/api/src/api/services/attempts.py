@@ -18,7 +18,6 @@ from api.services.orders import (
     training_order,
 )
 from api.services.statistics import StatisticsService
-from api.services.statistics import StatisticsService
 from api.services.training_lifecycle import TrainingLifecycle
 from api.services.workload_names import AttemptReference
 from api.services.workload_rows import WorkloadRow, is_over, lock_workload
@@ -40,7 +39,6 @@ from kafkaml.schemas.incremental import ImprovementReport
 from kafkaml.schemas.models import ModelError
 from kafkaml.schemas.served_models import RefusalReport
 from kafkaml.schemas.states import InferenceState, ModelVersionState, TrainingState
-from kafkaml.schemas.statistics import StatisticsReport
 from kafkaml.schemas.statistics import StatisticsReport
 from kafkaml.schemas.trainings import (
     Artifact,
