@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from api.services.orders import CLOCK_TOLERANCE
+from kafkaml.schemas.dead_letters import DeadLetterLimit
+from kafkaml.schemas.statistics import DriftOptions
 from tests.api.actors import Actors, code_of
 from tests.api.outbox_reader import OutboxReader
 from tests.api.scenarios import (
@@ -93,6 +95,14 @@ async def test_the_order_of_an_inference_is_complete(api: Actors) -> None:
         "early_exit": None,
         "engine": "auto",
         "gpu": 0,
+        "revision": 1,
+        "drift": DriftOptions().model_dump(mode="json"),
+        "dead_letter_limit": DeadLetterLimit().model_dump(mode="json"),
+        "is_paused": False,
+        "resumptions": 0,
+        "canary": None,
+        "shadow": None,
+        "shadow_topic": None,
     }
     served = await inferencer.get(f"{CURRENT}/artifact")
     assert served.content == ARTIFACT

@@ -95,7 +95,11 @@ async def test_a_record_that_comes_twice_is_kept_once(
         (RAW_STREAM | {"deployment_id": 0}, 0, "no deployment 0"),
         (RAW_STREAM | {"topic": "t:0:5:1"}, 1, "ends before it starts"),
         (RAW_STREAM | {"input_format": "PICKLE"}, 1, "PICKLE"),
-        (RAW_STREAM | {"input_config": {"data_type": "blob"}}, 1, "data_type"),
+        (
+            RAW_STREAM | {"input_config": {"data_type": "blob", "label_type": "uint8"}},
+            1,
+            "data_type",
+        ),
         (RAW_STREAM | {"validation_rate": 0.6, "test_rate": 0.6}, 1, "sum"),
         (RAW_STREAM | {"deployment_id": -1}, None, ""),
         (b'{"deployment_id": 1180591620717411303424, "topic": "t"}', None, ""),

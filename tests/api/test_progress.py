@@ -18,6 +18,7 @@ PROGRESS = {
     "records_per_second": 1250.5,
     "eta_seconds": 12.0,
     "fold": None,
+    "records": None,
 }
 
 

@@ -90,7 +90,7 @@ async def test_an_inference_is_wanted_with_its_topics(
     assert workload["platform"] == await platform_of(database_url)
     assert workload["cpu_seconds"] is None
     assert workload["topics"] == [
-        {"name": name, "partitions": 3}
+        {"name": name, "partitions": 3, "cluster": None}
         for name in ("digits-in", "digits-out", "digits-out.dlq")
     ]
 

@@ -12,11 +12,13 @@ from inferencer.exceptions import (
 from inferencer.report import Reporter
 from inferencer.testing import MemoryAttempts
 from kafkaml.exceptions import ApiUnavailableError, ProblemError
-from kafkaml.schemas.attempts import FailureReport, Order, ProgressReport
+from kafkaml.schemas.attempts import FailureReport, Order, PauseReport, ProgressReport
 from kafkaml.schemas.engines import EngineName, EngineReport
+from kafkaml.schemas.predictions import AddressReport
 from kafkaml.schemas.problems import PROBLEM_TYPE_PREFIX, Problem
 from kafkaml.schemas.served_models import RefusalReport
 from kafkaml.schemas.states import FailureReason
+from kafkaml.schemas.statistics import StatisticsReport
 from kafkaml.schemas.trainings import ArtifactFormat
 
 from .orders import inference_order, order_of
@@ -60,6 +62,18 @@ class TroubledAttempts:
     def refusal(self, report: RefusalReport) -> None:
         self.trouble()
         self.inner.refusal(report)
+
+    def pause(self, report: PauseReport) -> None:
+        self.trouble()
+        self.inner.pause(report)
+
+    def statistics(self, report: StatisticsReport) -> None:
+        self.trouble()
+        self.inner.statistics(report)
+
+    def address(self, report: AddressReport) -> None:
+        self.trouble()
+        self.inner.address(report)
 
     def trouble(self) -> None:
         if self.errors:

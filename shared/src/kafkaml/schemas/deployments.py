@@ -38,6 +38,10 @@ def _check_memory(text: str) -> str:
     return text
 
 
+def _default_exports() -> list[ExportFormat]:
+    return [ArtifactFormat.LITERT]
+
+
 def _check_unique(formats: list[ExportFormat]) -> list[ExportFormat]:
     if len(set(formats)) < len(formats):
         raise ValueError("name each format once")
@@ -126,7 +130,7 @@ class TrainingParameters(Request):
         description="how much of a fit a lost attempt may cost; null: all of it",
     )
     exports: Annotated[list[ExportFormat], AfterValidator(_check_unique)] = Field(
-        default_factory=lambda: [ArtifactFormat.LITERT],
+        default_factory=_default_exports,
         json_schema_extra={"uniqueItems": True, "default": ["litert"]},
         description="formats that the trained model is made in, besides `.keras`; one that "
         "cannot be made is told in the result and costs nothing else",

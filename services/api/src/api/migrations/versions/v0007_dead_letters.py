@@ -20,8 +20,10 @@ def upgrade() -> None:
     op.add_column("inference", resumptions)
     op.alter_column("outbox", "key", nullable=True)
     op.alter_column("outbox", "value", nullable=True)
-    is_letter = sa.Column("is_letter", sa.Boolean(), server_default="false", nullable=False)
-    op.add_column("outbox", is_letter)
+    op.add_column(
+        "outbox",
+        sa.Column("is_letter", sa.Boolean(), server_default="false", nullable=False),
+    )
     op.add_column("outbox", sa.Column("partition", sa.Integer(), nullable=True))
     op.add_column("outbox", sa.Column("timestamp_ms", sa.BigInteger(), nullable=True))
     op.create_table(
