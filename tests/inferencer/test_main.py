@@ -39,8 +39,9 @@ class FakeApi(ThreadingHTTPServer):
     def __init__(self, order: bytes, artifacts: dict[ArtifactFormat, bytes]) -> None:
         self.bodies = {"": order}
         for name, content in artifacts.items():
-            self.bodies[f"/artifact?format={name}"] = content
-        self.reports: list[tuple[str, Any]] = []
+            digest = hashlib.sha256(content).hexdigest()
+            self.bodies[f"/artifact?format={name}&sha256={digest}"] = content
+        self.progress: list[Any] = []
         super().__init__(("127.0.0.1", 0), FakeApiHandler)
 
 
@@ -57,7 +58,9 @@ class FakeApiHandler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         size = int(self.headers["Content-Length"])
-        self.server.reports.append((self.place(), json.loads(self.rfile.read(size))))
+        report = json.loads(self.rfile.read(size))
+        if self.place() == "/progress":
+            self.server.progress.append(report)
         self.send_response(204)
         self.end_headers()
 
@@ -74,9 +77,11 @@ def fake_api(order: bytes, artifacts: dict[ArtifactFormat, bytes]) -> Iterator[F
     with FakeApi(order, artifacts) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield server
-        server.shutdown()
-        thread.join(timeout=10)
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join(timeout=10)
 
 
 def test_a_replica_fetches_its_order_serves_reports_and_drains(
@@ -132,7 +137,7 @@ def serve_a_hundred(
         )
         try:
             answers = topics.read(order.output_topic, 100, seconds=90)
-            eventually(lambda: bool(api.reports))
+            eventually(lambda: bool(api.progress))
             replica.send_signal(signal.SIGTERM)
             assert replica.wait(timeout=30) == ExitCode.DRAINED
         finally:
@@ -141,8 +146,8 @@ def serve_a_hundred(
 
     values = sorted(json.loads(each.value())["values"] for each in answers)
     assert np.allclose(values, [[number, number] for number in range(100)], atol=1e-5)
-    [(place, report)] = api.reports
-    assert (place, report["state"], report["replica"]) == ("/progress", "serving", 1)
+    (report,) = api.progress
+    assert (report["state"], report["replica"]) == ("serving", 1)
     engine: dict[str, Any] = report["engine"]
     return engine
 
