@@ -117,7 +117,9 @@ def test_serving_is_reported_once_and_in_the_background() -> None:
     reporter.serving()
 
     assert attempts.inner.reported_serving.wait(10)
-    assert attempts.inner.progress_reports == [ProgressReport(state="serving", replica=2)]
+    assert attempts.inner.progress_reports == [
+        ProgressReport(state="serving", replica=2, revision=1)
+    ]
 
 
 def test_the_engine_is_told_with_the_first_report() -> None:

@@ -84,6 +84,7 @@ DATASOURCE: Document = {
 INFERENCE: Document = {
     "id": 6,
     "training_id": 4,
+    "models": {"primary": 4},
     "state": "starting",
     "replicas": 1,
     "ready_replicas": 0,
