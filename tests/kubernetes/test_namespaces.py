@@ -79,7 +79,18 @@ def test_the_code_of_users_reaches_names_the_api_and_kafka_alone(
         if rule["to"]
     }
     assert ports == {("UDP", 53), ("TCP", 53), ("TCP", 8000), ("TCP", 9092)}
-    assert not any(
-        policy["spec"].get("ingress") for policy in find(WORKLOADS, "networkpolicies")
-    )
     assert platform.pods("api")
+
+
+def test_the_api_alone_reaches_inferences_and_nobody_reaches_trainings() -> None:
+    component = "app.kubernetes.io/component"
+    policies = [each["spec"] for each in find(WORKLOADS, "networkpolicies")]
+    (inward,) = [each for each in policies if each.get("ingress")]
+    assert inward["podSelector"]["matchLabels"][component] == "inference"
+    (rule,) = inward["ingress"]
+    assert [each["port"] for each in rule["ports"]] == [8080]
+    (caller,) = rule["from"]
+    assert caller["podSelector"]["matchLabels"][component] == "api"
+    assert caller["namespaceSelector"]["matchLabels"] == {
+        "kubernetes.io/metadata.name": PLATFORM
+    }
