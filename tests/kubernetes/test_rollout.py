@@ -15,9 +15,9 @@ from .scenarios import PATIENCE, deploy_small, running_pod, wait_until
 
 NAME = "load"
 # In the cluster, for a port-forward would end with the pod that it leads to. Half of the
-# callers keep their connections, as clients do; the others come anew each time. A server may
-# close a kept one at any moment, also when a request is on its way: then a client sends a GET
-# again on a new one (RFC 9112, section 9.3.1).
+# callers keep their connections, as clients do; the others come anew each time. A server
+# may close a kept one at any moment, also when a request is on its way: then a client sends
+# a GET again on a new one (RFC 9112, section 9.3.1).
 CALLER = """
 import json, os, signal, threading, time
 import httpx
