@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.bench import loop_latency, loop_scaling
-from tests.bench.inferencer_vs_predict import broker
+from tests.bench.brokers import broker
 from tests.bench.loop_engines import NoModel, heavy, light, records_per_second
 from tests.bench.loop_runs import BATCH, Bench, bare_rate, loop_rate
 from tests.inferencer.topics import Topics

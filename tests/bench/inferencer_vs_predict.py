@@ -7,16 +7,12 @@ one is started.
 """
 
 import json
-import os
 import secrets
 import statistics
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +20,9 @@ import numpy as np
 from confluent_kafka import Consumer, Producer
 from numpy.typing import NDArray
 
-from kafkaml_local.kafka import Kafka
-from kafkaml_local.ports import free_port
-
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from tests.bench.brokers import broker
 from tests.inferencer.orders import inference_order, order_of
 from tests.inferencer.topics import Topics
 
@@ -84,25 +78,6 @@ def print_report(rates: list[tuple[float, float]]) -> None:
         f"(from {min(ratios):.0f} to {max(ratios):.0f})"
     )
     print(f"  answers are equal within {TOLERANCE}")
-
-
-@contextmanager
-def broker(folder: Path) -> Iterator[str]:
-    """Yield the address of a broker: the one named, or one of our own."""
-    named = os.environ.get("KAFKA_ML_BOOTSTRAP_SERVERS")
-    if named:
-        yield named
-        return
-    port = free_port()
-    kafka = Kafka(
-        directory=folder / "kafka", port=port, controller_port=free_port(taken=[port])
-    )
-    try:
-        kafka.start()
-        kafka.wait_ready(timedelta(seconds=60))
-        yield kafka.address
-    finally:
-        kafka.stop()
 
 
 def make_model(path: Path) -> tuple[Any, Engine]:

@@ -104,7 +104,7 @@ class TrainingLifecycle:
         self._tell(TrainingFailed, training, reason=reason, message=message)
 
     async def stop(self, training: TrainingRow) -> None:
-        """End the training, for a user wants no result, at least for now.
+        """End the training because a user wants it.
 
         Its checkpoint is kept: a retry goes on from there.
         """
