@@ -3,7 +3,14 @@
 import time
 from collections.abc import Callable, Iterable
 
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from inferencer.record import Headers
@@ -100,9 +107,9 @@ class Topics:
     def committed(self, group: str, topic: str) -> int:
         """Return the sum of the offsets that a group committed."""
         consumer = self._consumer(group)
+        places = [TopicPartition(topic, each) for each in self._partitions(topic)]
         try:
-            places = [TopicPartition(topic, each) for each in self._partitions(topic)]
-            committed = consumer.committed(places, timeout=30)
+            committed = _found(lambda: consumer.committed(places, timeout=30))
         finally:
             consumer.close()
         return sum(max(each.offset, 0) for each in committed)
@@ -127,6 +134,19 @@ class Topics:
                 "isolation.level": "read_committed",
             }
         )
+
+
+def _found(lookup: Callable[[], list[TopicPartition]]) -> list[TopicPartition]:
+    """Look until there is an answer: a young broker has no coordinator for a while."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return lookup()
+        except KafkaException as e:
+            is_young = e.args[0].code() == KafkaError.NOT_COORDINATOR
+            if not is_young or time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
 
 
 def eventually(condition: Callable[[], bool], *, seconds: float = 30) -> None:

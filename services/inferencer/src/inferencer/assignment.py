@@ -128,6 +128,8 @@ class Assignment:
 
     def _drop(self, partitions: list[TopicPartition], what: str) -> None:
         self._guarantee.forget(partitions)
+        # The client remembers a pause: the partition would never be read if it came back.
+        self._consumer.resume(partitions)
         for each in partitions:
             self._partitions.discard((each.topic, each.partition))
             self.begins.pop((each.topic, each.partition), None)
