@@ -12,7 +12,7 @@ from kafkaml.schemas.models import ModelCheck
 from kafkaml.schemas.states import ExitCode, FailureReason
 from tests.trainer.streams import INPUT_CONFIG, Record, message_of, numbered
 from trainer.data.array_file import disk_errors
-from trainer.data.oddities import about_numbers
+from trainer.data.oddities import about_labels, about_numbers
 from trainer.data.records import RecordCollector, Records
 from trainer.data.stream import RecordBatch
 from trainer.data.suitability import check_suitability
@@ -72,6 +72,7 @@ def test_a_record_that_cannot_be_decoded_is_named() -> None:
     assert error.reason is FailureReason.BAD_STREAM
     assert "record one:0:10: the value has 9 bytes" in error.message
     assert "1 more" in error.message
+    assert "leave bad ones out (bad_records)" in error.message
 
 
 def test_a_record_without_a_label_is_named() -> None:
@@ -238,7 +239,15 @@ def test_records_without_finite_values_are_counted() -> None:
     assert (found.not_finite, found.first_not_finite) == (3, 1)
     told = about_numbers(found)
     assert told is not None
-    assert "3 records hold NaN or infinite values, the first is one:0:11" in told
+    assert "3 of 5 records hold NaN or infinite values, the first is one:0:11" in told
+
+
+def test_labels_without_finite_values_are_counted() -> None:
+    told = about_labels(records((2,), [0.5, np.nan, np.inf]))
+    assert told is not None
+    assert "2 of 3 labels are NaN or infinite, the first is that of record one:0:11" in told
+    assert about_labels(records((2,), [0.5, 1.0])) is None
+    assert about_labels(records((2,), [0, 1])) is None
 
 
 def model(*inputs: list[int | None], outputs: list[int | None]) -> ModelCheck:
@@ -314,14 +323,6 @@ def test_records_that_fit_the_model_are_accepted(
             model([2], outputs=[1]),
             "probabilities",
             "one:0:11: its label is 2.0, but the model's loss takes 0, 1",
-        ),
-        ((2,), [4] * 9, model([2], outputs=[5]), "classes", "all of the 9 records"),
-        (
-            (2,),
-            [[0, 1]] * 3,
-            model([2], outputs=[2]),
-            "probabilities",
-            "have the label [0, 1]",
         ),
     ],
 )

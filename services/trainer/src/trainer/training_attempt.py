@@ -102,7 +102,7 @@ class TrainingAttempt:
         try:
             return self._train(checkpointing, deadline)
         except DivergedError as e:
-            message = " ".join([e.message, *prepared.warnings])
+            message = ". ".join([e.message, *prepared.warnings])
             raise DivergedError(message, kept=e.kept) from e
 
     def _train(self, checkpointing: Checkpointing | None, deadline: Deadline) -> Trained:

@@ -34,7 +34,10 @@ class BadRecordLog:
             more = len(reasons) - 1
             of = len(batch.offsets)
             others = f" ({more} more of {of} are bad, too)" if more else ""
-            raise _bad_stream(f"{self._named}{others}")
+            raise _bad_stream(
+                f"{self._named}{others}: is input_config that of the stream? Send the "
+                "records again, or leave bad ones out (bad_records)"
+            )
         self._check_rate(self._at_most)
 
     def summary(self, read: int) -> SkippedRecords | None:

@@ -1,6 +1,9 @@
 """What is odd about records, but no reason not to train on them: told with the result."""
 
+import numpy as np
+
 from kafkaml.schemas.deployments import TrainingParameters
+from trainer.data.chunks import chunks_of
 from trainer.data.dataset import Dataset
 from trainer.data.label_counts import count_labels
 from trainer.data.records import Records
@@ -14,6 +17,7 @@ def oddities_of(
     """Return a sentence for each thing that a user would want to know."""
     found = [
         about_numbers(records),
+        about_labels(records),
         about_batches(dataset, parameters),
         about_classes(dataset),
     ]
@@ -26,8 +30,26 @@ def about_numbers(records: Records) -> str | None:
         return None
     where = records.coordinates(records.first_not_finite)
     return (
-        f"{records.not_finite} records hold NaN or infinite values, the first is {where}: "
-        "the model must replace them, or its loss is NaN"
+        f"{records.not_finite} of {len(records.features)} records hold NaN or infinite "
+        f"values, the first is {where}: the model must replace them, or its loss is NaN"
+    )
+
+
+def about_labels(records: Records) -> str | None:
+    """Return which labels are NaN or infinite, which a loss of the user's own may take."""
+    if records.labels.dtype.kind != "f":
+        return None
+    count, where = 0, ""
+    for first, chunk in chunks_of(records.labels):
+        rows = np.flatnonzero(~np.isfinite(chunk.reshape(len(chunk), -1)).all(axis=1))
+        if len(rows):
+            where = where or records.coordinates(first + int(rows[0]))
+            count += len(rows)
+    if not count:
+        return None
+    return (
+        f"{count} of {len(records.labels)} labels are NaN or infinite, the first is that "
+        f"of record {where}: the loss must leave them out, or it is NaN"
     )
 
 

@@ -19,6 +19,7 @@ from trainer.config import TrainerSettings
 from trainer.data.dataset import Dataset
 from trainer.data.demands import check_demands, with_class_weights
 from trainer.data.oddities import oddities_of
+from trainer.data.parts import check_parts
 from trainer.data.records import RecordCollector, Records
 from trainer.data.split import Indices, Split, fold_numbers, split
 from trainer.data.stream import RangeReader, RecordBatch
@@ -82,6 +83,7 @@ class Preparation:
         folds = self._folds(records.labels, parts.training)
         dataset = Dataset(records.features, records.labels, parts, folds)
         check_demands(self._parameters, dataset)
+        check_parts(dataset, records, built.labels)
         parameters = with_class_weights(self._parameters, records.labels, parts.training)
         dataset.save(self._directory)
         dataset = Dataset.load(self._directory)  # the arrays themselves are let go

@@ -16,13 +16,8 @@ from trainer.messages import LabelRule
 Shape = tuple[int | None, ...]
 
 
-def check_suitability(
-    records: Records, model: ModelCheck, rule: LabelRule, *, are_all: bool = True
-) -> None:
-    """Raise StreamError or ModelCodeError if the model cannot be trained on the records.
-
-    Unless they `are_all`, others can follow, of other classes.
-    """
+def check_suitability(records: Records, model: ModelCheck, rule: LabelRule) -> None:
+    """Raise StreamError or ModelCodeError if the model cannot be trained on the records."""
     for name, shapes in (("input", model.input_shapes), ("output", model.output_shapes)):
         if len(shapes) != 1:
             raise ModelCodeError(
@@ -35,8 +30,6 @@ def check_suitability(
         _check_classes(records, outputs)
     elif rule != "any":
         _check_outputs(records, outputs, are_probabilities=rule == "probabilities")
-    if are_all and rule in {"classes", "probabilities"}:
-        _check_several_classes(records)
 
 
 def _check_features(records: Records, wanted: Shape) -> None:
@@ -70,7 +63,8 @@ def _check_class_range(records: Records, classes: int) -> None:
     _check_values(
         records,
         is_class,
-        f"but the model has {classes} outputs and so the classes 0 to {classes - 1}",
+        f"but the model has {classes} outputs and so the classes 0 to {classes - 1}: "
+        "number classes from 0, or give the model an output for each",
     )
 
 
@@ -84,12 +78,17 @@ def _check_outputs(records: Records, outputs: Shape, *, are_probabilities: bool)
         )
     if records.labels.dtype.kind not in "biuf":
         raise _unsuitable("the labels are texts, but the model's loss takes numbers")
-    _check_values(records, np.isfinite, "not a finite number")
+    _check_values(
+        records,
+        np.isfinite,
+        "not a finite number: send the records again without such, or corrected",
+    )
     if are_probabilities:
         _check_values(
             records,
             lambda labels: (labels >= 0) & (labels <= 1),
-            "but the model's loss takes 0, 1 or what is between them",
+            "but the model's loss takes 0, 1 or what is between them: send such labels, or "
+            "use another loss",
         )
 
 
@@ -110,18 +109,6 @@ def _check_values(
                 f"record {records.coordinates(first + row)}: its label is {value}, "
                 f"{what_is_wrong}"
             )
-
-
-def _check_several_classes(records: Records) -> None:
-    """Refuse records that are all of one class: a classifier learns nothing from them."""
-    usual = np.asarray(records.labels[:1])
-    if any((chunk != usual).any() for _, chunk in chunks_of(records.labels)):
-        return
-    label = usual.item() if usual.size == 1 else usual[0].tolist()
-    raise _unsuitable(
-        f"all of the {len(records.labels)} records have the label {label!s:.100}: a "
-        "classifier learns nothing from one class; send records of the others, too"
-    )
 
 
 def _fits(shape: tuple[int, ...], wanted: Shape) -> bool:

@@ -65,9 +65,7 @@ class IncrementalAttempt:
         self._collector = UpdateCollector(
             self._format(),
             bad_records=self._parameters.bad_records,
-            check=lambda records: check_suitability(
-                records, built.check, built.labels, are_all=False
-            ),
+            check=lambda records: check_suitability(records, built.check, built.labels),
         )
         self._feed = UpdateFeed(
             process=self._process,
