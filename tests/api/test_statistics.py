@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kafkaml.schemas.statistics import LATENCY_BOUNDS_SECONDS
+from kafkaml.schemas.statistics import CALL_BOUNDS_SECONDS, LATENCY_BOUNDS_SECONDS
 from tests.api.actors import Actors, code_of
 from tests.api.outbox_reader import OutboxReader
 from tests.api.scenarios import accepted, new_inference
@@ -61,6 +61,28 @@ def window(level: float, **fields: Any) -> dict[str, Any]:
     } | fields
 
 
+def model(role: str = "primary", **fields: Any) -> dict[str, Any]:
+    calls = [0] * (len(CALL_BOUNDS_SECONDS) + 1)
+    calls[sum(bound < 0.002 for bound in CALL_BOUNDS_SECONDS)] = 10
+    return {
+        "role": role,
+        "revision": 2,
+        "training_id": 1,
+        "model_version": 1,
+        "answered": 95,
+        "failed": 5,
+        "dropped": 0,
+        "unsent": 0,
+        "call_seconds": 0.02,
+        "call_counts": calls,
+        "looked_at": 95,
+        "not_finite": 15,
+        "score_sum": 60.0,
+        "score_square_sum": 50.0,
+        "classes": {"0": 60, "10": 20},
+    } | fields
+
+
 async def statistics_of(api: Actors) -> Any:
     return accepted(await api.viewer.get("inferences/1/statistics"))
 
@@ -90,6 +112,38 @@ async def test_what_replicas_count_is_added(api: Actors) -> None:
     assert found["latency"]["p50"] == pytest.approx(1.0, rel=0.1)
     assert [each["replica"] for each in found["replicas"]] == [0, 1]
     assert found["drift"] is None
+
+
+async def test_each_model_of_the_newest_revision_has_its_figures(api: Actors) -> None:
+    await new_inference(api, replicas=2)
+    replica = await api.attempt("kafkaml-inference-1-1")
+    shadow = model("shadow", training_id=3, answered=0, failed=7, trouble="no idea")
+    models = [shadow | {"looked_at": 0, "not_finite": 0, "classes": {}}, model()]
+    accepted(await replica.post(PATH, json=report(models=models)))
+    other = [model(classes={"0": 10, "2": 30}), model("canary", training_id=2)]
+    accepted(await replica.post(PATH, json=report("b" * 16, models=other)))
+    late = [model(revision=1, answered=10_000)]
+    accepted(await replica.post(PATH, json=report("c" * 16, models=late)))
+
+    found = (await statistics_of(api))["models"]
+
+    assert [(each["role"], each["training_id"]) for each in found] == [
+        ("primary", 1),
+        ("canary", 2),
+        ("shadow", 3),
+    ]
+    primary, _, shadow = found
+    assert (primary["answered"], primary["failed"]) == (190, 10)
+    assert primary["microseconds"] == pytest.approx(200)
+    assert primary["records_per_call"] == pytest.approx(10)
+    assert primary["call"]["p99"] == pytest.approx(0.002, rel=0.1)
+    assert primary["score"]["mean"] == pytest.approx(0.75)
+    assert primary["score"]["deviation"] == pytest.approx(0.25)
+    shares = {"0": 70 / 120, "2": 30 / 120, "10": 20 / 120}
+    assert primary["classes"] == pytest.approx(shares)
+    assert list(primary["classes"]) == ["0", "2", "10"]
+    assert (shadow["failed"], shadow["trouble"]) == (7, "no idea")
+    assert (shadow["score"], shadow["classes"]) == (None, {})
 
 
 async def test_only_the_newest_report_of_a_process_counts(api: Actors) -> None:
@@ -154,6 +208,8 @@ async def test_replicas_learn_how_to_watch(api: Actors) -> None:
         {"recent": {"latency_counts": [1, 2]}},
         {"drift": window(-1.0)},
         {"dead_letters": {"other": 1}},
+        {"models": [model("chief")]},
+        {"models": [model(call_counts=[1])]},
     ],
 )
 async def test_a_report_that_makes_no_sense_is_refused(

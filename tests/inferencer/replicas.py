@@ -32,6 +32,7 @@ class RunningReplica:
         self.stop.set()
         self.thread.join(timeout=30)
         assert not self.thread.is_alive()
+        self.replica.model.close()
 
 
 def start_replica(
@@ -40,6 +41,8 @@ def start_replica(
     *,
     seconds_per_batch: float = 0.0,
     seconds_per_record: float = 0.0,
+    canary: Engine | None = None,
+    shadow: Engine | None = None,
     **settings: object,
 ) -> RunningReplica:
     """Start a replica; end it yourself or use `running_replica`."""
@@ -59,7 +62,7 @@ def start_replica(
             {"bootstrap_servers": bootstrap_servers, "delivery_seconds": 5.0} | settings
         ),
         order=order,
-        engines=Engines(primary=served),
+        engines=Engines(primary=served, canary=canary, shadow=shadow),
         reporter=Reporter(attempts=attempts, replica=0, stop=stop),
         key="nobody knows it",
     )
@@ -77,6 +80,8 @@ def running_replica(
     *,
     seconds_per_batch: float = 0.0,
     seconds_per_record: float = 0.0,
+    canary: Engine | None = None,
+    shadow: Engine | None = None,
     **settings: object,
 ) -> Iterator[RunningReplica]:
     """Run a replica meanwhile."""
@@ -85,6 +90,8 @@ def running_replica(
         order,
         seconds_per_batch=seconds_per_batch,
         seconds_per_record=seconds_per_record,
+        canary=canary,
+        shadow=shadow,
         **settings,
     )
     try:

@@ -3,8 +3,10 @@
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import orjson
+
 import pytest
 from confluent_kafka import (
     KafkaError,
@@ -121,7 +123,8 @@ def test_nothing_is_seen_until_the_output_topic_is_there(
 def test_a_rebalance_within_a_transaction_repeats_nothing(
     kafka_bootstrap: str, topics: Topics, once: InferenceOrder
 ) -> None:
-    settings = {"batch_records": 20, "seconds_per_batch": 0.005, "transaction_seconds": 1.0}
+    settings: dict[str, Any] = {"batch_records": 20, "transaction_seconds": 1.0}
+    settings["seconds_per_batch"] = 0.005
     topics.send(once.input_topic, map(value_of, range(20_000)))
     first = start_replica(kafka_bootstrap, once, **settings)
     try:

@@ -11,10 +11,12 @@ from inferencer.codecs import codec_of
 from inferencer.dead_letters import DeadLetterWriter
 from inferencer.drift import DriftWatch
 from inferencer.metrics import Metrics
+from inferencer.model_counts import ModelCounts
 from inferencer.record import Headers, Reply
-from inferencer.replies import ReplyMaker
+from inferencer.replies import Answering, ReplyMaker
 from inferencer.testing import SumEngine
 from kafkaml.schemas.attempts import InferenceOrder
+from kafkaml.schemas.statistics import ModelRole
 
 from .messages import record
 from .orders import inference_order, value_of
@@ -34,8 +36,11 @@ def maker(order: InferenceOrder | None = None) -> ReplyMaker:
     order = order or inference_order()
     return ReplyMaker(
         codec=codec_of(order),
-        engine=SumEngine(input_shape=tuple(order.input_shape), poison=POISON),
-        answers=AnswerWriter(order=order),
+        primary=Answering(
+            engine=SumEngine(input_shape=tuple(order.input_shape), poison=POISON),
+            answers=AnswerWriter(order=order),
+            counts=ModelCounts(role=ModelRole.PRIMARY, order=order),
+        ),
         dead_letters=DeadLetterWriter(topic=order.dead_letter_topic),
         metrics=Metrics(),
         drift=DriftWatch(),

@@ -30,6 +30,7 @@ def test_a_replica_tells_what_it_did(
             reporter=Reporter(attempts=running.attempts, replica=3, stop=running.stop),
             metrics=running.replica.metrics,
             drift=running.replica.drift,
+            model=running.replica.model,
             replica=3,
         )
         topics.read(order.output_topic, 500)

@@ -16,13 +16,15 @@ from inferencer.dead_letters import DeadLetterWriter
 from inferencer.drift import DriftWatch
 from inferencer.health import Health
 from inferencer.metrics import Metrics
+from inferencer.model_counts import ModelCounts
 from inferencer.models import Models
-from inferencer.replies import ReplyMaker
+from inferencer.replies import Answering, ReplyMaker
 from inferencer.rest.factory import build_routes
 from inferencer.rest.server import http_server
 from inferencer.served_model import ServedModel
 from inferencer.testing import SumEngine
 from kafkaml.schemas.attempts import InferenceOrder
+from kafkaml.schemas.statistics import ModelRole
 from tests.inferencer.orders import inference_order
 
 KEY = "k" * 43
@@ -79,16 +81,25 @@ def _serve(
     order = order or inference_order()
     engine = engine or SumEngine(input_shape=tuple(order.input_shape), poison=POISON)
     health, metrics, codec = Health(), Metrics(), codec_of(order)
+    counts = ModelCounts(role=ModelRole.PRIMARY, order=order)
     replies = ReplyMaker(
         codec=codec,
-        engine=engine,
-        answers=AnswerWriter(order=order),
+        primary=Answering(engine=engine, answers=AnswerWriter(order=order), counts=counts),
         dead_letters=DeadLetterWriter(topic=order.dead_letter_topic),
         metrics=metrics,
         drift=DriftWatch(),
     )
     version = f"{order.training_id}.{order.model_version}"
-    model = ServedModel(Models(revision=1, version=version, engine=engine, replies=replies))
+    model = ServedModel(
+        Models(
+            revision=1,
+            version=version,
+            engine=engine,
+            replies=replies,
+            asked=replies,
+            counts=[counts],
+        )
+    )
     routes = build_routes(
         order=order,
         codec=codec,

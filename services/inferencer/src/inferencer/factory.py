@@ -23,6 +23,7 @@ from inferencer.guarantees import ReplyGuarantee
 from inferencer.health import Health
 from inferencer.lag import Lag
 from inferencer.metrics import Metrics
+from inferencer.model_metrics import ModelCollector
 from inferencer.models import Engines, ModelBuilder
 from inferencer.offsets import AnsweredOffsets
 from inferencer.pace import Backoff, BatchLimit
@@ -75,6 +76,7 @@ def build_replica(
         drift=drift,
     )
     model = ServedModel(builder.build(order, engines))
+    metrics.registry.register(ModelCollector(model))
     consumer = make_consumer(settings, order)
     guarantee = _guarantee(
         settings=settings,

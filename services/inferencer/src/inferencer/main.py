@@ -91,6 +91,7 @@ def serve(
         reporter=reporter,
         metrics=replica.metrics,
         drift=replica.drift,
+        model=replica.model,
         replica=settings.replica,
     )
     watch = OrderWatch(

@@ -1,5 +1,6 @@
 """The models that a replica serves together, and how they are made of an order."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,13 +15,15 @@ from inferencer.engines.base import ArtifactSource, Engine, EngineLoader
 from inferencer.engines.early_exit import EarlyExitEngine
 from inferencer.exceptions import PredictionError
 from inferencer.metrics import Metrics
+from inferencer.model_counts import ModelCounts
 from inferencer.outputs import check_label
-from inferencer.replies import Canary, ReplyMaker
+from inferencer.replies import Answering, Canary, ReplyMaker
 from inferencer.shadow import Shadow, ShadowMetrics
 from kafkaml.records.base import Codec
 from kafkaml.schemas.attempts import InferenceOrder
 from kafkaml.schemas.engines import EngineReport
 from kafkaml.schemas.outputs import OutputFormat
+from kafkaml.schemas.statistics import ModelRole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,8 @@ class Models:
     version: str
     engine: Engine
     replies: ReplyMaker
+    asked: ReplyMaker
+    counts: Sequence[ModelCounts]
     shadow: Shadow | None = None
 
 
@@ -78,21 +83,24 @@ class ModelBuilder:
 
     def build(self, order: InferenceOrder, engines: Engines) -> Models:
         """Return the models; raise RecordFormatError if they cannot answer as ordered."""
-        replies = ReplyMaker(
-            codec=self._codec,
-            engine=engines.primary,
-            answers=_answers(order, engines.primary),
-            dead_letters=self._dead_letters,
-            metrics=self._metrics,
-            drift=self._drift,
-            canary=_canary(order, engines.canary),
-        )
+        primary = _answering(order, engines.primary, ModelRole.PRIMARY)
+        canary = _canary(order, engines.canary)
+        shadow = self._shadow(order, engines.shadow)
         return Models(
             revision=order.revision,
             version=f"{order.training_id}.{order.model_version}",
             engine=engines.primary,
-            replies=replies,
-            shadow=self._shadow(order, engines.shadow),
+            replies=ReplyMaker(
+                codec=self._codec,
+                primary=primary,
+                dead_letters=self._dead_letters,
+                metrics=self._metrics,
+                drift=self._drift,
+                canary=canary,
+            ),
+            asked=self._uncounted(codec=self._codec, primary=primary, canary=canary),
+            counts=[each.counts for each in (primary, canary, shadow) if each],
+            shadow=shadow,
         )
 
     def _shadow(self, order: InferenceOrder, engine: Engine | None) -> Shadow | None:
@@ -101,29 +109,50 @@ class ModelBuilder:
         if engine is None or order.shadow is None or topic is None:
             return None
         to_shadow = order.for_model(order.shadow).model_copy(update={"output_topic": topic})
-        replies = ReplyMaker(
-            codec=codec_of(order),
-            engine=engine,
-            answers=_answers(to_shadow, engine),
-            dead_letters=self._dead_letters,
+        answering = _answering(to_shadow, engine, ModelRole.SHADOW)
+        return Shadow(
+            replies=self._uncounted(codec=codec_of(order), primary=answering),
+            topic=topic,
+            producer=make_producer(self._settings, order, reports_all=True),
+            metrics=self._shadow_metrics,
+            counts=answering.counts,
+        )
+
+    def _uncounted(
+        self, *, codec: Codec, primary: Answering, canary: Canary | None = None
+    ) -> ReplyMaker:
+        """Return what makes replies that are none of the stream.
+
+        Were their dead letters counted with those of the stream, they could pause it.
+        """
+        return ReplyMaker(
+            codec=codec,
+            primary=primary,
+            dead_letters=DeadLetterWriter(topic=self._dead_letters.topic),
             metrics=Metrics(),
             drift=DriftWatch(),
-        )
-        return Shadow(
-            replies=replies,
-            topic=topic,
-            producer=make_producer(self._settings, order),
-            metrics=self._shadow_metrics,
+            canary=canary,
         )
 
 
 def _canary(order: InferenceOrder, engine: Engine | None) -> Canary | None:
     if engine is None or order.canary is None:
         return None
+    answering = _answering(order.for_model(order.canary), engine, ModelRole.CANARY)
     return Canary(
         engine=engine,
-        answers=_answers(order.for_model(order.canary), engine),
+        answers=answering.answers,
+        counts=answering.counts,
         share=order.canary.share,
+    )
+
+
+def _answering(order: InferenceOrder, engine: Engine, role: ModelRole) -> Answering:
+    width = engine.answer_width if isinstance(engine, EarlyExitEngine) else None
+    return Answering(
+        engine=engine,
+        answers=_answers(order, engine),
+        counts=ModelCounts(role=role, order=order, answer_width=width),
     )
 
 

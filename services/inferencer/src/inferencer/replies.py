@@ -12,17 +12,25 @@ from inferencer.drift import DriftWatch
 from inferencer.engines.base import Engine
 from inferencer.exceptions import PredictionError
 from inferencer.metrics import Metrics
+from inferencer.model_counts import ModelCounts
 from inferencer.record import Record, Reply
 from inferencer.routing import canary_mask
 from kafkaml.records.base import Array, BadRecord, Codec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Canary:
-    """A second model, which answers a share of the keys."""
+class Answering:
+    """A model, how its answers are written, and what it did."""
 
     engine: Engine
     answers: AnswerWriter | EarlyExitWriter
+    counts: ModelCounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canary(Answering):
+    """A second model, which answers a share of the keys."""
+
     share: float
 
 
@@ -33,16 +41,14 @@ class ReplyMaker:
         self,
         *,
         codec: Codec,
-        engine: Engine,
-        answers: AnswerWriter | EarlyExitWriter,
+        primary: Answering,
         dead_letters: DeadLetterWriter,
         metrics: Metrics,
         drift: DriftWatch,
         canary: Canary | None = None,
     ) -> None:
         self._codec = codec
-        self._engine = engine
-        self._answers = answers
+        self._primary = primary
         self._dead_letters = dead_letters
         self._metrics = metrics
         self._drift = drift
@@ -61,37 +67,36 @@ class ReplyMaker:
     def _answered(self, records: list[Record], batch: Array) -> Iterable[Reply]:
         """Return the replies to decoded records, each by the model that its key has."""
         if self._canary is None:
-            return self._predicted(self._engine, self._answers, records, batch)
+            return self._predicted(self._primary, records, batch)
         mask = canary_mask(records, self._canary.share)
         replies: list[Reply] = []
-        for engine, answers, places in (
-            (self._engine, self._answers, np.flatnonzero(~mask)),
-            (self._canary.engine, self._canary.answers, np.flatnonzero(mask)),
+        for model, places in (
+            (self._primary, np.flatnonzero(~mask)),
+            (self._canary, np.flatnonzero(mask)),
         ):
             if len(places):
                 chosen = [records[place] for place in places]
-                replies.extend(self._predicted(engine, answers, chosen, batch[places]))
+                replies.extend(self._predicted(model, chosen, batch[places]))
         order = {id(record): place for place, record in enumerate(records)}
         return sorted(replies, key=lambda reply: order[id(reply.about)])
 
     def _predicted(
-        self,
-        engine: Engine,
-        answers: AnswerWriter | EarlyExitWriter,
-        records: list[Record],
-        rows: Array,
+        self, model: Answering, records: list[Record], rows: Array
     ) -> Iterator[Reply]:
-        batch = _shaped(rows, engine)
-        with self._metrics.stage("predict"):
-            outcomes = list(predict(engine, batch))
+        batch = _shaped(rows, model.engine)
+        with self._metrics.stage("predict"), model.counts.call():
+            outcomes = list(predict(model.engine, batch))
         for first, outcome in outcomes:
             if isinstance(outcome, PredictionError):
+                model.counts.fail(outcome)
                 yield self._unpredictable(records[first], outcome)
             else:
+                model.counts.answer(outcome)
                 with self._metrics.stage("encode"):
                     answered = records[first : first + len(outcome)]
-                    written = answers.write(answered, outcome)
-                self._drift.observe(batch[first : first + len(outcome)], outcome)
+                    written = model.answers.write(answered, outcome)
+                if model is self._primary:  # whose training is what is compared with
+                    self._drift.observe(batch[first : first + len(outcome)], outcome)
                 yield from written
 
     def _undecodable(self, record: Record, bad: BadRecord) -> Reply:

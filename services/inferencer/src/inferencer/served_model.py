@@ -9,6 +9,7 @@ import numpy as np
 
 from inferencer.engines.base import Engine
 from inferencer.exceptions import ModelBusyError
+from inferencer.model_counts import ModelCounts
 from inferencer.models import Models
 from inferencer.pace import BatchLimit
 from inferencer.record import Record, Reply
@@ -49,6 +50,11 @@ class ServedModel:
         """Which models answer."""
         return self._models.revision
 
+    @property
+    def counts(self) -> Sequence[ModelCounts]:
+        """What each of the models did."""
+        return self._models.counts
+
     def swap(self, models: Models) -> None:
         """Let others answer from the next batch on."""
         with self._in_use:
@@ -81,7 +87,7 @@ class ServedModel:
         while done < len(records):
             with self._turn(len(records) - done) as rows:
                 part = records[done : done + rows]
-                replies.extend(self._models.replies.replies(part))
+                replies.extend(self._models.asked.replies(part))
             done += len(part)
         return replies
 

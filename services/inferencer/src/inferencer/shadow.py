@@ -9,6 +9,7 @@ import structlog
 from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry, Counter
 
+from inferencer.model_counts import ModelCounts
 from inferencer.record import Record, Reply
 from inferencer.replies import ReplyMaker
 
@@ -50,12 +51,14 @@ class Shadow:
         topic: str,
         producer: Producer,
         metrics: ShadowMetrics,
+        counts: ModelCounts,
     ) -> None:
         """Only replies to `topic` are sent."""
         self._replies = replies
         self._topic = topic
         self._producer = producer
         self._metrics = metrics
+        self.counts = counts
         self._batches: queue.Queue[Batch | None] = queue.Queue(BATCHES_WAITING)
         self._is_closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
@@ -67,12 +70,15 @@ class Shadow:
             self._batches.put_nowait(records)
         except queue.Full:
             self._metrics.add("dropped", len(records))
+            self.counts.drop(len(records))
 
     def close(self) -> None:
         """Predict what waits, if that is soon done, and end."""
         self._is_closed.set()
         self._thread.join(LEAVE_SECONDS)
-        self._producer.flush(LEAVE_SECONDS)
+        unsent = self._producer.flush(LEAVE_SECONDS)
+        if unsent:
+            self._lose("Kafka did not take it in time", unsent)
 
     def _run(self) -> None:
         while True:
@@ -92,6 +98,7 @@ class Shadow:
         except Exception as e:  # noqa: BLE001 - whatever it is, it stays here
             log.warning("the shadow failed", error=str(e) or type(e).__name__)
             self._metrics.add("failed", len(records))
+            self.counts.fail(e, len(records))
             return
         for reply in replies:
             self._send(reply)
@@ -107,15 +114,19 @@ class Shadow:
                 reply.value,
                 reply.key,
                 headers=reply.headers,
-                on_delivery=self._note_failure,
+                on_delivery=self._note,
             )
         except Exception as e:  # noqa: BLE001 - whatever it is, it stays here
-            log.warning("an answer of the shadow is lost", error=str(e))
-            self._metrics.add("failed")
-        else:
-            self._metrics.add("sent")
+            self._lose(str(e) or type(e).__name__)
 
-    def _note_failure(self, error: Any, _message: Any) -> None:
-        if error is not None:
-            log.warning("an answer of the shadow is lost", error=str(error))
-            self._metrics.add("failed")
+    def _note(self, error: Any, _message: Any) -> None:
+        """Learn what became of an answer."""
+        if error is None:
+            self._metrics.add("sent")
+        else:
+            self._lose(str(error))
+
+    def _lose(self, reason: str, answers: int = 1) -> None:
+        log.warning("answers of the shadow are lost", error=reason, answers=answers)
+        self._metrics.add("failed", answers)
+        self.counts.lose(reason, answers)

@@ -13,6 +13,7 @@ from typing import Self
 from inferencer.drift import DriftWatch
 from inferencer.metrics import Metrics
 from inferencer.report import Reporter
+from inferencer.served_model import ServedModel
 from kafkaml.schemas.statistics import (
     PartitionLag,
     RecentFigures,
@@ -70,8 +71,15 @@ class StatisticsReporter:
     """
 
     def __init__(
-        self, *, reporter: Reporter, metrics: Metrics, drift: DriftWatch, replica: int
+        self,
+        *,
+        reporter: Reporter,
+        metrics: Metrics,
+        drift: DriftWatch,
+        model: ServedModel,
+        replica: int,
     ) -> None:
+        self._model = model
         self._reporter = reporter
         self._metrics = metrics
         self._drift = drift
@@ -111,6 +119,7 @@ class StatisticsReporter:
             ],
             recent=now.since(self._snapshots[0]),
             drift=window,
+            models=[each.figures for each in self._model.counts],
         )
 
     def _run(self, done: threading.Event) -> None:

@@ -1,5 +1,6 @@
 """What the replicas of an inference measure, and what is made of it."""
 
+from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -11,6 +12,8 @@ LATENCY_BOUNDS_SECONDS = tuple(0.001 * 2 ** (power / 4) for power in range(109))
 
 They are the same for all replicas, so that counts can be added. One more bin follows.
 """
+CALL_BOUNDS_SECONDS = tuple(1e-5 * 2 ** (power / 4) for power in range(93))
+"""The same for the time of a model's calls, from 10 us to 80 s."""
 MAX_TOP_FEATURES = 10
 MAX_CLASSES = 1000
 
@@ -116,6 +119,44 @@ class PartitionLag(Request):
     records: Count
 
 
+class ModelRole(StrEnum):
+    """What a model is there for."""
+
+    PRIMARY = "primary"
+    CANARY = "canary"
+    SHADOW = "shadow"
+
+
+class ModelFigures(Request):
+    """What one model did in one replica, since `revision` began to answer there.
+
+    A batch that is done again counts again.
+    """
+
+    role: ModelRole = Field(strict=False)
+    revision: int = Field(ge=1, le=2**31 - 1)
+    training_id: Id
+    model_version: int = Field(ge=1, le=2**31 - 1)
+    answered: Count
+    failed: Count = Field(description="records that it could not predict")
+    dropped: Count = Field(description="of a shadow: it had no time for them")
+    unsent: Count = Field(description="of a shadow: answers that Kafka did not take")
+    trouble: Message | None = Field(default=None, description="its last failure")
+    call_seconds: Seconds
+    call_counts: list[Count] = Field(description="calls by their time")
+    looked_at: Count = Field(description="answers that the following figures are about")
+    not_finite: Count
+    score_sum: float
+    score_square_sum: Annotated[float, Field(ge=0)]
+    classes: dict[ClassNumber, Count] = Field(max_length=MAX_CLASSES)
+
+    @model_validator(mode="after")
+    def _check_counts(self) -> Self:
+        if len(self.call_counts) != len(CALL_BOUNDS_SECONDS) + 1:
+            raise ValueError(f"call_counts has {len(CALL_BOUNDS_SECONDS) + 1} numbers")
+        return self
+
+
 class StatisticsReport(Request):
     """What one replica counts since it began; only the newest report is kept.
 
@@ -135,6 +176,7 @@ class StatisticsReport(Request):
     )
     recent: RecentFigures
     drift: WindowDrift | None = None
+    models: list[ModelFigures] = Field(default_factory=list, max_length=len(ModelRole))
 
 
 class Latency(Resource):
@@ -158,6 +200,44 @@ class ReplicaStatistics(Resource):
     lag: int
     records_per_second: float
     drift: WindowDrift | None = None
+
+
+class CallTime(Resource):
+    """Seconds of one call of a model with a batch, within 10 %."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+class Score(Resource):
+    """Of each answer its largest number: with classes, how sure the model was."""
+
+    mean: float
+    deviation: float = Field(description="standard deviation")
+
+
+class ModelStatistics(Resource):
+    """What one model did since it serves in its role, in all replicas.
+
+    Classes and scores are of up to some thousand answers of each batch.
+    """
+
+    role: ModelRole
+    training_id: Id
+    model_version: int
+    answered: int
+    failed: int = Field(description="records that it could not predict")
+    dropped: int = Field(description="of a shadow: it had no time for them")
+    unsent: int = Field(description="of a shadow: answers that Kafka did not take")
+    trouble: str | None = Field(default=None, description="its last failure")
+    microseconds: float | None = Field(description="mean per record")
+    call: CallTime | None
+    records_per_call: float | None
+    looked_at: int = Field(description="answers that the following figures are about")
+    not_finite: int = Field(description="of these, with a number that is none")
+    score: Score | None
+    classes: dict[str, float] = Field(description="shares of the likeliest class")
 
 
 class DriftAlarm(Resource):
@@ -188,4 +268,8 @@ class InferenceStatistics(Resource):
         default=None, description="of the replica where it is largest"
     )
     drift_alarm: DriftAlarm | None = None
+    models: list[ModelStatistics] = Field(
+        default_factory=list,
+        description="primary, canary and shadow of the newest revision",
+    )
     replicas: list[ReplicaStatistics]

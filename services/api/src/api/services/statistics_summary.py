@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import accumulate
 
+from api.services.model_summary import models_of
+from api.services.percentiles import percentiles_of
 from api.tables.inference_statistics_row import InferenceStatisticsRow
 from kafkaml.schemas.statistics import (
     LATENCY_BOUNDS_SECONDS,
@@ -16,8 +17,6 @@ from kafkaml.schemas.statistics import (
     StatisticsReport,
     WindowDrift,
 )
-
-_MIDDLE = 2 ** (-1 / 8)  # of a bin of a quarter octave, from its upper end
 
 
 def summarise(
@@ -45,6 +44,7 @@ def summarise(
             for partition in sorted(lags)
         ],
         drift=furthest(reports),
+        models=models_of(reports),
         replicas=sorted(replicas, key=lambda each: (each.replica, each.instance)),
     )
 
@@ -57,20 +57,8 @@ def furthest(reports: Iterable[StatisticsReport]) -> WindowDrift | None:
 
 def latency_of(counts: Sequence[Sequence[int]]) -> Latency | None:
     """Return percentiles of the sum of counts in the bins of latencies; None for none."""
-    sums = list(accumulate(map(sum, zip(*counts, strict=True))))
-    if not sums or not sums[-1]:
-        return None
-    return Latency(
-        p50=_percentile(sums, 0.5), p95=_percentile(sums, 0.95), p99=_percentile(sums, 0.99)
-    )
-
-
-def _percentile(sums: Sequence[int], share: float) -> float:
-    wanted = share * sums[-1]
-    place = next(place for place, reached in enumerate(sums) if reached >= wanted)
-    if place == len(LATENCY_BOUNDS_SECONDS):
-        return LATENCY_BOUNDS_SECONDS[-1]
-    return LATENCY_BOUNDS_SECONDS[place] * (_MIDDLE if place else 1)
+    found = percentiles_of(counts, bounds=LATENCY_BOUNDS_SECONDS)
+    return Latency(**found) if found else None
 
 
 def _replica(report: StatisticsReport, reported_at: datetime) -> ReplicaStatistics:
