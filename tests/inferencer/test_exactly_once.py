@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
-
 import pytest
 from confluent_kafka import (
     KafkaError,
