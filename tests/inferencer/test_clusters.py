@@ -1,9 +1,8 @@
-"""Input on one cluster, answers on another one that asks who comes."""
+"""Input and answers on another cluster, which asks who comes."""
 
 import json
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import orjson
 import pytest
@@ -12,8 +11,9 @@ from inferencer.clients import make_consumer
 from inferencer.config import InferencerSettings
 from inferencer.exceptions import ClusterUnknownError
 from kafkaml.schemas.attempts import InferenceOrder
+from kafkaml.schemas.outputs import Guarantee
 from kafkaml.schemas.states import FailureReason
-from kafkaml_local.ports import free_port
+from tests.support.certificates import Authority
 from tests.support.sasl_kafka import PASSWORD, USER, SaslKafka
 
 from .orders import value_of
@@ -21,29 +21,92 @@ from .replicas import running_replica
 from .topics import Topics, eventually
 
 
-@pytest.fixture
-def other_kafka(tmp_path: Path) -> Iterator[SaslKafka]:
-    port = free_port()
-    controller = free_port(taken=[port])
-    kafka = SaslKafka(directory=tmp_path, port=port, controller_port=controller)
-    kafka.sasl_port = free_port(taken=[port, controller])
+@pytest.fixture(scope="module")
+def other_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SaslKafka]:
+    kafka = SaslKafka(directory=tmp_path_factory.mktemp("kafka") / "edge")
     kafka.start()
     try:
-        kafka.wait_ready(timedelta(seconds=90))
+        kafka.wait_ready(timedelta(seconds=180))
+        kafka.add_user()
         yield kafka
     finally:
         kafka.stop()
 
 
-def clusters(kafka: SaslKafka, *, password: str) -> str:
-    described = {
-        "bootstrap_servers": kafka.sasl_address,
-        "security_protocol": "SASL_PLAINTEXT",
-        "sasl_mechanism": "PLAIN",
-        "sasl_username": USER,
-        "sasl_password": password,
+def described(kafka: SaslKafka, protocol: str, **fields: str) -> str:
+    """Return the setting that lets a replica in, but for what `fields` say."""
+    cluster = {
+        "bootstrap_servers": kafka.address_of(protocol),
+        "security_protocol": protocol,
     }
-    return json.dumps({"edge": described})
+    if protocol.startswith("SASL"):
+        mechanism = "PLAIN" if protocol == "SASL_PLAINTEXT" else "SCRAM-SHA-512"
+        login = {"sasl_username": USER, "sasl_password": PASSWORD}
+        cluster |= login | {"sasl_mechanism": mechanism}
+    if protocol.endswith("SSL"):
+        cluster["ssl_ca_pem"] = kafka.authority.pem
+    if protocol == "SSL":
+        certificate, key = kafka.authority.certificate("replica")
+        cluster |= {"ssl_certificate_pem": certificate, "ssl_key_pem": key}
+    kept = {name: value for name, value in (cluster | fields).items() if value}
+    return json.dumps({"edge": kept})
+
+
+@pytest.mark.parametrize("protocol", ["SASL_SSL", "SSL"])
+@pytest.mark.parametrize("guarantee", list(Guarantee))
+def test_a_cluster_that_speaks_tls_is_read_and_answered(
+    kafka_bootstrap: str,
+    order: InferenceOrder,
+    other_kafka: SaslKafka,
+    protocol: str,
+    guarantee: Guarantee,
+) -> None:
+    there = Topics(other_kafka.address)
+    for topic in (order.input_topic, order.output_topic, order.dead_letter_topic):
+        there.create(topic)
+    there.send(order.input_topic, [*map(value_of, range(50)), b"short"])
+    both = {"input_cluster": "edge", "output_cluster": "edge", "guarantee": guarantee}
+    clusters = described(other_kafka, protocol)
+
+    with running_replica(
+        kafka_bootstrap, order.model_copy(update=both), kafka_clusters=clusters
+    ):
+        answers = there.read_committed(order.output_topic, 50)
+        there.read_committed(order.dead_letter_topic, 1)
+
+    numbers = {orjson.loads(answer.value())["values"][0] for answer in answers}
+    assert numbers == set(map(float, range(50)))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "fields"),
+    [
+        ("SASL_SSL", {"sasl_password": "other"}),
+        ("SASL_SSL", {"ssl_ca_pem": Authority().pem}),
+        ("SSL", {"ssl_certificate_pem": "", "ssl_key_pem": ""}),
+    ],
+    ids=["password", "authority", "certificate"],
+)
+def test_nothing_is_committed_where_the_cluster_lets_nobody_in(
+    kafka_bootstrap: str,
+    topics: Topics,
+    order: InferenceOrder,
+    other_kafka: SaslKafka,
+    protocol: str,
+    fields: dict[str, str],
+) -> None:
+    Topics(other_kafka.address).create(order.output_topic)
+    topics.send(order.input_topic, map(value_of, range(10)))
+    split = order.model_copy(update={"output_cluster": "edge"})
+    clusters = described(other_kafka, protocol, **fields)
+
+    with running_replica(
+        kafka_bootstrap, split, kafka_clusters=clusters, delivery_seconds=1.0
+    ) as running:
+        eventually(lambda: running.replica.health.trouble is not None)
+
+    group = f"kafkaml-inference-{order.inference_id}"
+    assert topics.committed(group, order.input_topic) == 0
 
 
 def test_answers_go_to_the_other_cluster_and_wait_while_it_is_away(
@@ -54,19 +117,16 @@ def test_answers_go_to_the_other_cluster_and_wait_while_it_is_away(
     there.create(order.dead_letter_topic)
     topics.send(order.input_topic, [*map(value_of, range(50)), b"short"])
     split = order.model_copy(update={"output_cluster": "edge"})
-    right = clusters(other_kafka, password=PASSWORD)
-    wrong = clusters(other_kafka, password="other")
+    clusters = described(other_kafka, "SASL_PLAINTEXT")
 
-    with running_replica(kafka_bootstrap, split, kafka_clusters=wrong) as running:
-        eventually(lambda: running.replica.health.trouble is not None)
-    assert there.count(order.output_topic) == 0
-    with running_replica(kafka_bootstrap, split, kafka_clusters=right) as running:
+    with running_replica(kafka_bootstrap, split, kafka_clusters=clusters) as running:
         there.read(order.output_topic, 50)
         there.read(order.dead_letter_topic, 1)
         other_kafka.stop()
         topics.send(order.input_topic, map(value_of, range(50, 100)))
         eventually(lambda: running.replica.health.trouble is not None)
         other_kafka.start()
+        other_kafka.wait_ready(timedelta(seconds=180))
         answers = there.read(order.output_topic, 100, seconds=60)
         eventually(lambda: running.replica.health.trouble is None)
 
