@@ -84,6 +84,20 @@ class Platform:
             raise CheckFailedError(f"{prefix}URL is set, but not {' and '.join(missing)}")
         return cls(*(os.environ[prefix + name] for name in names))
 
+    @classmethod
+    def from_compose(cls, settings: Path) -> Self:
+        """Return the platform that Docker compose runs with the settings of an `.env`."""
+        if not settings.is_file():
+            raise CheckFailedError(f"there is no {settings}: run `make demo-compose` first")
+        lines = (line.partition("=") for line in settings.read_text().splitlines())
+        values = {name.strip(): value.strip() for name, _, value in lines}
+        api, kafka = (
+            values.get(f"KAFKA_ML_{part}_PORT") or usual
+            for part, usual in (("API", "8000"), ("KAFKA", "9092"))
+        )
+        token = values.get("KAFKA_ML_ADMIN_TOKEN", "")
+        return cls(f"http://127.0.0.1:{api}", token, f"127.0.0.1:{kafka}")
+
     def client(self) -> Client:
         """Return a client of it."""
         return Client(url=self.url, token=self.token)

@@ -1,8 +1,8 @@
 """The evaluation of the Kafka-ML paper, on patients with COPD and healthy ones.
 
 It starts the platform on this machine unless KAFKA_ML_URL, KAFKA_ML_TOKEN and
-KAFKA_ML_BOOTSTRAP_SERVERS name one. KAFKA_ML_CONTAINERS_URL and the like name a second one,
-whose trainings run in containers.
+KAFKA_ML_BOOTSTRAP_SERVERS name one. `--compose .env`, or KAFKA_ML_CONTAINERS_URL and the
+like, name a second one, whose trainings run in containers.
 """
 
 import argparse
@@ -79,13 +79,15 @@ class Measured:
     trainings: Mapping[str, Training]
 
 
-def find_sites() -> dict[str, Site]:
+def find_sites(compose: Path | None) -> dict[str, Site]:
     """Prepare the platforms that there are, by the way in which they train."""
+    containers = (
+        Platform.from_compose(compose)
+        if compose
+        else Platform.from_environment("KAFKA_ML_CONTAINERS_")
+    )
     use_platform()
-    found = {
-        STREAMS: Platform.from_environment("KAFKA_ML_"),
-        CONTAINERS: Platform.from_environment("KAFKA_ML_CONTAINERS_"),
-    }
+    found = {STREAMS: Platform.from_environment("KAFKA_ML_"), CONTAINERS: containers}
     sites = {}
     for way, platform in found.items():
         if platform is not None:
@@ -93,8 +95,8 @@ def find_sites() -> dict[str, Site]:
             done(f"{way}: {platform.url}")
     if CONTAINERS not in sites:
         done(
-            f"{CONTAINERS}: left out. Start a platform in Docker or Kubernetes and set "
-            "KAFKA_ML_CONTAINERS_URL, _TOKEN and _BOOTSTRAP_SERVERS"
+            f"{CONTAINERS}: left out. Run `make demo-compose` and give --compose .env, or "
+            "name a platform in KAFKA_ML_CONTAINERS_URL, _TOKEN and _BOOTSTRAP_SERVERS"
         )
     return sites
 
@@ -160,7 +162,7 @@ def main(arguments: argparse.Namespace) -> None:
     data, rounds, epochs = arguments.data, arguments.rounds, arguments.epochs
     patients = Patients.from_file(data) if data else Patients.fetched()
     step(1, "The model of the paper, on each platform")
-    sites = find_sites()
+    sites = find_sites(arguments.compose)
     step(2, f"Train it {rounds} times in every way: {epochs} epochs, batches of 10")
     measured = measure(sites, patients, rounds=rounds, epochs=epochs)
     console.print(training_times(measured.times))
@@ -184,6 +186,12 @@ def parse() -> argparse.Namespace:
         type=Path,
         help="Exasens.csv, or its columns Diagnosis, Gender, Age and Smoking; without it "
         "ucimlrepo fetches it",
+    )
+    parser.add_argument(
+        "--compose",
+        type=Path,
+        metavar=".env",
+        help="the settings of a platform in Docker, for the row with containers",
     )
     parser.add_argument("--rounds", type=int, default=3, help="medians are of so many")
     parser.add_argument("--epochs", type=int, default=EPOCHS)

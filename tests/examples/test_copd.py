@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from runs import Times
 from tables import WAYS, prediction_times, training_times
+from workbench import CheckFailedError, Platform
 
 from kafkaml.formats import AvroFormat
 from kafkaml.records.avro import AvroCodec
@@ -137,3 +138,12 @@ def test_table_2_is_in_milliseconds() -> None:
 def test_the_times_of_rounds_are_their_medians() -> None:
     rounds = [Times(n, n + 10, n + 20, n + 30) for n in (5.0, 1.0, 3.0)]
     assert Times.median(rounds) == Times(3, 13, 23, 33)
+
+
+def test_a_platform_in_docker_is_found_by_its_settings(tmp_path: Path) -> None:
+    settings = tmp_path / ".env"
+    with pytest.raises(CheckFailedError, match="make demo-compose"):
+        Platform.from_compose(settings)
+    settings.write_text("# ports\nKAFKA_ML_API_PORT=8001\nKAFKA_ML_ADMIN_TOKEN=kml_a\n")
+    found = Platform("http://127.0.0.1:8001", "kml_a", "127.0.0.1:9092")
+    assert Platform.from_compose(settings) == found
