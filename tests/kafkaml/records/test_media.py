@@ -22,7 +22,8 @@ from kafkaml.records.media.exceptions import UnusableError
 
 from .media_files import Pixels, dicom, tiff, tone, wav, webp
 
-ENDLESS = Path(__file__).parents[2] / "data" / "endless.flac"
+DATA = Path(__file__).parents[2] / "data"
+ENDLESS = DATA / "endless.flac"
 COMPUTING_SECONDS = 1.0  # the least; a good record takes some milliseconds
 RANDOM = np.random.default_rng(7)
 PIXELS = RANDOM.integers(0, 256, (20, 30, 3), np.uint8)
@@ -118,6 +119,20 @@ def test_samples_of_any_width_are_the_same_sound(sounds: MediaCodec) -> None:
     assert not decoded.bad
     for row in decoded.array:
         assert np.abs(row - samples).max() < 0.01
+
+
+@pytest.mark.parametrize("kind", ["flac", "mp3", "ogg"])
+def test_every_kind_of_sound_is_decoded(sounds: MediaCodec, kind: str) -> None:
+    """The files hold `tone(rate=8000)`, the first half of it as FLAC."""
+    decoded = sounds.decode([(DATA / f"tone.{kind}").read_bytes()])
+    assert not decoded.bad
+    (found,) = decoded.array[..., :4000, 0]
+    spectrum = np.abs(np.fft.rfft(found))
+    assert spectrum.argmax() * 2 == 440
+    expected = tone(rate=8000)[:4000]
+    assert np.sqrt(np.square(found).mean()) == pytest.approx(
+        np.sqrt(np.square(expected).mean()), rel=0.05
+    )
 
 
 def test_sounds_are_resampled_cut_and_filled(sounds: MediaCodec) -> None:
