@@ -16,6 +16,7 @@ from kafkaml.control import ControlMessage, TopicRange
 from kafkaml.schemas.deployments import TrainingParameters
 from kafkaml.schemas.states import FailureReason
 from trainer.config import TrainerSettings
+from trainer.data.allocation import reused_blocks
 from trainer.data.dataset import Dataset
 from trainer.data.demands import check_demands, with_class_weights
 from trainer.data.oddities import oddities_of
@@ -103,6 +104,7 @@ class Preparation:
             )
         with (
             _paused_garbage_collection(),
+            reused_blocks(),
             RecordCollector(
                 announced.message,
                 directory=self._directory,

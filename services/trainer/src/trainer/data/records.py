@@ -4,7 +4,6 @@ The order is that of the ranges in the control message, within one that of the o
 the same message gives the same arrays, however Kafka delivered the records.
 """
 
-import shutil
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,15 +20,12 @@ from kafkaml.records import Decoded, RecordFormat, record_format
 from kafkaml.schemas.deployments import BadRecords
 from kafkaml.schemas.results import SkippedRecords
 from kafkaml.schemas.states import FailureReason
-from trainer.data.array_file import ArrayFile
 from trainer.data.bad_records import BadRecordLog
-from trainer.data.dataset import FEATURES_FILE, LABELS_FILE
+from trainer.data.record_files import RecordFiles
 from trainer.data.stream import RecordBatch
-from trainer.exceptions import DiskError, StreamError
+from trainer.exceptions import StreamError
 
 Array = NDArray[Any]
-
-OFFSETS_FILE = "offsets.npy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +69,10 @@ class RecordCollector:
     ) -> None:
         self._format = _format_of(announced)
         self._expected = announced.total_msg
-        self._directory = directory
-        self._max_bytes = max_bytes
+        self._files = RecordFiles(directory, expected=self._expected, max_bytes=max_bytes)
         self._bad = BadRecordLog(
             bad_records or BadRecords(), at_most=sum(len(each) for each in announced.ranges)
         )
-        self._features = ArrayFile(directory / FEATURES_FILE)
-        self._labels = ArrayFile(directory / LABELS_FILE)
-        self._offsets = ArrayFile(directory / OFFSETS_FILE)
-        self._files = (self._features, self._labels, self._offsets)
         self._sources: list[tuple[int, TopicRange]] = []
         self._read = 0
         self._not_finite: list[int] = []  # how many, and the row of the first
@@ -95,13 +86,12 @@ class RecordCollector:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for file in self._files:
-            file.close()
+        self._files.close()
 
     def add(self, batch: RecordBatch) -> None:
         """Decode and keep the records of a batch."""
         if not self._sources or self._sources[-1][1] != batch.source:
-            self._sources.append((self._features.count, batch.source))
+            self._sources.append((self._files.count, batch.source))
         if not batch.offsets:
             return
         self._read += len(batch.offsets)
@@ -129,14 +119,14 @@ class RecordCollector:
         if self._expected is not None and self._read != self._expected:
             raise _wrong_count(self._read, self._expected)
         skipped = self._bad.summary(self._read)
-        if not self._features.count:
+        if not self._files.count:
             raise StreamError(
                 FailureReason.BAD_STREAM if skipped else FailureReason.DATA_SHORT,
                 "all of the records are bad: is input_config that of the stream?"
                 if skipped
                 else "the announced ranges hold no records (any more): send them again",
             )
-        features, labels, offsets = (file.finish() for file in self._files)
+        features, labels, offsets = self._files.finish()
         count, first = self._not_finite or (0, 0)
         return Records(
             features, labels, offsets, tuple(self._sources), skipped, count, first
@@ -147,13 +137,12 @@ class RecordCollector:
     ) -> dict[int, str]:
         """Return what is wrong, by place in the batch."""
         reasons: dict[int, str] = {}
-        for decoded, file, what in (
-            (features, self._features, "the record"),
-            (labels, self._labels, "the label"),
-        ):
+        parts = ((features, "the record"), (labels, "the label"))
+        for number, (decoded, what) in enumerate(parts):
             shape = decoded.array.shape[1:]
-            if file.shape not in {None, shape} and len(decoded.good):
-                reason = f"{what} has shape {shape}, those before have {file.shape}"
+            known = self._files.shapes[number] if self._files.shapes else shape
+            if known != shape and len(decoded.good):
+                reason = f"{what} has shape {shape}, those before have {known}"
                 reasons.update((int(place), reason) for place in decoded.good)
             reasons.update((bad.index, bad.reason) for bad in decoded.bad)
         if labels.bad and not self._format.labels_in_value:
@@ -164,10 +153,7 @@ class RecordCollector:
 
     def _keep(self, features: Array, labels: Array, offsets: Array) -> None:
         self._look_for_numbers(features)
-        self._features.append(features)
-        self._labels.append(labels)
-        self._offsets.append(offsets)
-        self._check_room()
+        self._files.append(features, labels, offsets)
 
     def _look_for_numbers(self, features: Array) -> None:
         """Count the records with a value that is not finite: a model may take them."""
@@ -179,35 +165,14 @@ class RecordCollector:
         flat = features.reshape(len(features), -1)
         found = np.flatnonzero(~np.isfinite(flat).all(axis=1))
         if len(found):
-            count, first = self._not_finite or (0, self._features.count + int(found[0]))
+            count, first = self._not_finite or (0, self._files.count + int(found[0]))
             self._not_finite = [count + len(found), first]
-
-    def _check_room(self) -> None:
-        """Raise DiskError when it is plain that the records are too many."""
-        row_bytes = sum(file.row_bytes for file in self._files)
-        count = max(self._features.count, self._expected or 0)
-        needed = row_bytes * count
-        room = row_bytes * self._features.count + shutil.disk_usage(self._directory).free
-        if self._max_bytes is not None:
-            room = min(room, self._max_bytes)
-        if needed > room:
-            raise DiskError(
-                f"{count} records of {row_bytes} bytes need {_mebibytes(needed)}, but "
-                f"{self._directory} has room for {_mebibytes(room)}: give the trainer's "
-                "work directory more (on Kubernetes KAFKA_ML_KUBERNETES_TEMPORARY_BYTES, "
-                "with Docker, where it is memory, resources.memory and "
-                "KAFKA_ML_DOCKER_TEMPORARY_BYTES), or send fewer records"
-            )
 
 
 def _array_of(offsets: Sequence[int]) -> NDArray[np.int64]:
     if isinstance(offsets, range):
         return np.arange(offsets.start, offsets.stop)
     return np.asarray(offsets, np.int64)
-
-
-def _mebibytes(size: int) -> str:
-    return f"{size / 2**20:,.0f} MiB"
 
 
 def _format_of(announced: ControlMessage) -> RecordFormat:
