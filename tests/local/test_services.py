@@ -36,6 +36,22 @@ def test_settings_of_the_users_shell_do_not_reach_a_service(
     assert environment["HTTP_PROXY"] == "http://proxy"
 
 
+def test_users_may_set_what_workloads_are_told(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAFKA_ML_PREDICT_AUTH", "none")
+    monkeypatch.setenv("KAFKA_ML_INFERENCER_SETTINGS", '{"ENGINE": "keras"}')
+    monkeypatch.setenv("KAFKA_ML_TOKEN", "of another platform")
+    factory = ServiceFactory(home=home, database_url="postgresql+asyncpg://db")
+    *others, orchestrator = factory.services()
+
+    told = orchestrator.environment
+    assert told["KAFKA_ML_PREDICT_AUTH"] == "none"
+    assert told["KAFKA_ML_INFERENCER_SETTINGS"] == '{"ENGINE": "keras"}'
+    assert told["KAFKA_ML_TOKEN"] == home.secrets().orchestrator_token
+    assert all("KAFKA_ML_PREDICT_AUTH" not in each.environment for each in others)
+
+
 def test_the_services_start_in_order(home: Home) -> None:
     factory = ServiceFactory(home=home, database_url="postgresql+asyncpg://db")
     names = [service.name for service in factory.services()]

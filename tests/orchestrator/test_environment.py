@@ -58,6 +58,23 @@ def test_it_can_ask_the_schema_registry() -> None:
     assert "KAFKA_ML_SCHEMA_REGISTRY_PASSWORD" in SECRET_VARIABLES
 
 
+def test_people_set_what_all_inferencers_or_trainers_are_told() -> None:
+    settings = Settings(
+        inferencer_settings={"ENGINE": "keras", "URL": "http://other", "TOKEN": "other"},
+        trainer_settings={"DATA_PATIENCE_SECONDS": "9", "KAFKA_SASL_PASSWORD": "word"},
+    )
+    builder = EnvironmentBuilder(settings=settings)
+    inference = builder.build(workload(WorkloadKind.INFERENCE, 5), 0, "theirs")
+    training = builder.build(workload(), 0, "theirs")
+
+    assert inference["KAFKA_ML_ENGINE"] == "keras"
+    assert inference["KAFKA_ML_URL"] == training["KAFKA_ML_URL"] != "http://other"
+    assert inference["KAFKA_ML_TOKEN"] == "theirs"
+    assert "KAFKA_ML_ENGINE" not in training
+    assert training["KAFKA_ML_DATA_PATIENCE_SECONDS"] == "9"
+    assert "KAFKA_ML_KAFKA_SASL_PASSWORD" not in training, "it would be no secret there"
+
+
 def test_inferences_are_told_who_may_ask_them() -> None:
     inference, training = workload(WorkloadKind.INFERENCE, 5), workload()
     for predict_auth, told in (("key", None), ("none", "none")):

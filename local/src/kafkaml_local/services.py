@@ -21,6 +21,19 @@ PREFIX = "KAFKA_ML_"
 SETTLE_SECONDS = 1.0
 DATABASE = "kafka_ml"
 ORCHESTRATOR = "orchestrator"
+# What users of one machine may set, too; all else would be of another platform.
+USER_SETTINGS = (
+    "INFERENCER_SETTINGS",
+    "TRAINER_SETTINGS",
+    "PREDICT_AUTH",
+    "KAFKA_CLUSTERS",
+    "SCHEMA_REGISTRY_URL",
+    "SCHEMA_REGISTRY_USERNAME",
+    "SCHEMA_REGISTRY_PASSWORD",
+    "SCHEMA_REGISTRY_CA_LOCATION",
+    "WARM_START",
+    "WARM_IDLE",
+)
 
 
 class Service:
@@ -43,12 +56,12 @@ class Service:
         self.address = address
         self.process = BackgroundProcess(directory=directory)
         self._command = command
-        self._environment = environment
+        self.environment = environment
         self._ready_url = ready_url
 
     def start(self) -> None:
         """Start it, unless it runs."""
-        self.process.start(self._command, environment=self._environment)
+        self.process.start(self._command, environment=self.environment)
 
     def wait_ready(self, timeout: timedelta) -> None:
         """Return when it is ready; raise `PartError` if it dies or is late."""
@@ -156,6 +169,7 @@ class ServiceFactory:
 
     def _orchestrator(self) -> Service:
         settings = self._client(self._secrets.orchestrator_token) | {
+            **_user_settings(),
             "EXECUTOR": "process",
             "WORKLOADS_DIRECTORY": str(self._home.workloads),
         }
@@ -178,6 +192,11 @@ class ServiceFactory:
 def _python(module: str) -> list[str]:
     """Return the command of a module; the folder it runs in is not searched for modules."""
     return [sys.executable, "-P", "-m", module]
+
+
+def _user_settings() -> dict[str, str]:
+    found = {name: os.environ.get(f"{PREFIX}{name}") for name in USER_SETTINGS}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _environment(settings: Mapping[str, str]) -> dict[str, str]:

@@ -27,6 +27,7 @@ def _seconds(value: object) -> object:
         return value
 
 
+SettingName = Annotated[str, Field(pattern="^[A-Z][A-Z0-9_]{0,99}$")]
 Duration = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta())]
 
 
@@ -136,6 +137,14 @@ class Settings(
     predict_auth: Literal["key", "none"] = Field(
         default="key",
         description="who may use /v2 of replicas: the API, or whoever reaches their port",
+    )
+    trainer_settings: dict[SettingName, str] = Field(
+        default_factory=dict,
+        description="what trainers are told besides; JSON, names without KAFKA_ML_",
+    )
+    inferencer_settings: dict[SettingName, str] = Field(
+        default_factory=dict,
+        description="what replicas of inferences are told besides; JSON, in the same way",
     )
     warm_start: bool = Field(
         default=True,

@@ -32,9 +32,10 @@ class EnvironmentBuilder:
     def build(self, workload: Workload, replica: int, token: str) -> dict[str, str]:
         """Return the variables; the token is the attempt's, never the orchestrator's.
 
-        Other clusters are told only to those who use one.
+        Other clusters are told only to those who use one. What people set for all trainers
+        or inferencers never replaces what the orchestrator says.
         """
-        common = dict(self._common)
+        common = self._set_for(workload.kind) | self._common
         if all(topic.cluster is None for topic in workload.topics):
             common.pop(CLUSTERS_VARIABLE, None)
         if workload.kind is WorkloadKind.INFERENCE and self._settings.predict_auth != "key":
@@ -45,6 +46,13 @@ class EnvironmentBuilder:
             "KAFKA_ML_WORKLOAD": workload.name,
             "KAFKA_ML_REPLICA": str(replica),
         }
+
+    def _set_for(self, kind: WorkloadKind) -> dict[str, str]:
+        is_inference = kind is WorkloadKind.INFERENCE
+        settings = self._settings
+        chosen = settings.inferencer_settings if is_inference else settings.trainer_settings
+        names = {f"KAFKA_ML_{name}": value for name, value in chosen.items()}
+        return {name: names[name] for name in names.keys() - SECRET_VARIABLES}
 
 
 def _text_of(value: object) -> str:
