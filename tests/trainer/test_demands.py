@@ -10,7 +10,7 @@ from trainer.data.chunks import CHUNK_BYTES
 from trainer.data.dataset import Dataset
 from trainer.data.demands import with_class_weights
 from trainer.data.label_counts import count_labels
-from trainer.data.oddities import about_batches, about_classes
+from trainer.data.oddities import about_batches, about_classes, about_weights
 from trainer.data.split import Split
 from trainer.exceptions import StreamError
 
@@ -72,6 +72,18 @@ def test_classes_that_are_never_trained_are_odd() -> None:
     parts = parts_of(training=[0, 1, 2], test=[3])
     assert about_classes(Dataset(np.zeros((4, 1)), labels, parts)) is None
     assert about_classes(Dataset(np.zeros((4, 1)), labels + 0.5, parts)) is None
+
+
+def test_weights_of_classes_that_are_never_trained_are_odd() -> None:
+    parts = parts_of(training=[0, 1], test=[2])
+    dataset = Dataset(np.zeros((3, 1)), np.array([0, 1, 2]), parts)
+
+    def told(weights: dict[str, float]) -> str | None:
+        options = {"class_weight": weights}
+        return about_weights(dataset, TrainingParameters.model_validate({"fit": options}))
+
+    assert "weighs the class 2, 10: no" in (told({"0": 1, "10": 2, "2": 2}) or "")
+    assert told({"1": 2}) is None
 
 
 def test_labels_are_counted_a_part_at_a_time() -> None:

@@ -1,5 +1,7 @@
 """What is odd about records, but no reason not to train on them: told with the result."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from kafkaml.schemas.deployments import TrainingParameters
@@ -20,6 +22,7 @@ def oddities_of(
         about_labels(records),
         about_batches(dataset, parameters),
         about_classes(dataset),
+        about_weights(dataset, parameters),
     ]
     return [each for each in found if each is not None]
 
@@ -73,9 +76,24 @@ def about_classes(dataset: Dataset) -> str | None:
     missing = [str(label) for label in others if str(label) not in known]
     if not missing:
         return None
-    more = "" if len(missing) <= MAX_NAMED else f" and {len(missing) - MAX_NAMED} more"
-    named = ", ".join(missing[:MAX_NAMED]) + more
     return (
-        f"no training record has the class {named}, which records of other parts have: "
-        "use split 'stratified' or 'shuffled', or send more"
+        f"no training record has the class {_named(missing)}, which records of other parts "
+        "have: use split 'stratified' or 'shuffled', or send more"
     )
+
+
+def about_weights(dataset: Dataset, parameters: TrainingParameters) -> str | None:
+    """Return the classes that have a weight, but no record to be weighed."""
+    weights = parameters.fit.class_weight
+    if not isinstance(weights, dict):
+        return None
+    known = count_labels(dataset.labels, dataset.parts.training)
+    missing = sorted(set(weights) - set(known or weights), key=int)
+    if not missing:
+        return None
+    return f"fit.class_weight weighs the class {_named(missing)}: no training record has it"
+
+
+def _named(classes: Sequence[str]) -> str:
+    more = "" if len(classes) <= MAX_NAMED else f" and {len(classes) - MAX_NAMED} more"
+    return ", ".join(classes[:MAX_NAMED]) + more
