@@ -83,8 +83,8 @@ def test_a_record_without_a_label_is_named() -> None:
 @pytest.mark.parametrize(
     ("announced", "reason", "text"),
     [
-        (5, FailureReason.DATA_SHORT, "3 of 5"),
-        (2, FailureReason.BAD_STREAM, "hold 3 records, but 2"),
+        (5, FailureReason.DATA_SHORT, "3 of 5 announced records are in one:0:10:14,two:"),
+        (2, FailureReason.BAD_STREAM, "one:0:10:14,two:3:5:8 holds 3 records, but 2"),
     ],
 )
 def test_the_announced_number_of_records_is_checked(

@@ -1,6 +1,7 @@
 """A model's code in a real child: what it may see, and how it may end."""
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from trainer.config import TrainerSettings
 from trainer.exceptions import ModelCodeError, OutOfMemoryError, PlatformError
 from trainer.run import run
 from trainer.sandbox.sandbox import child_environment, lost_error
+from trainer.sandbox.standby import Standby
 from trainer.testing import InMemoryAttempts
 
 SPY = """\
@@ -178,6 +180,13 @@ def is_running(process_id: int) -> bool:
         return Path(f"/proc/{process_id}/stat").read_text().split()[2] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def test_a_standby_that_does_not_end_is_killed() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs, subprocess.Popen(["sleep", "1000"]) as process:
+        Standby(ours, process=process, end_seconds=0).close()
+        assert process.returncode == -signal.SIGKILL
 
 
 def test_the_trainer_hides_its_environment() -> None:

@@ -27,6 +27,8 @@ from trainer.exceptions import StreamError
 
 Array = NDArray[Any]
 
+MAX_WHERE = 200  # characters of ranges in a message
+
 
 @dataclass(frozen=True, slots=True)
 class Records:
@@ -69,6 +71,7 @@ class RecordCollector:
     ) -> None:
         self._format = _format_of(announced)
         self._expected = announced.total_msg
+        self._where = f"{announced.topic:.{MAX_WHERE}}"
         self._files = RecordFiles(directory, expected=self._expected, max_bytes=max_bytes)
         self._bad = BadRecordLog(
             bad_records or BadRecords(), at_most=sum(len(each) for each in announced.ranges)
@@ -117,14 +120,14 @@ class RecordCollector:
     def finish(self) -> Records:
         """Return everything that was added; raise StreamError if that is not enough."""
         if self._expected is not None and self._read != self._expected:
-            raise _wrong_count(self._read, self._expected)
+            raise _wrong_count(self._read, self._expected, self._where)
         skipped = self._bad.summary(self._read)
         if not self._files.count:
             raise StreamError(
                 FailureReason.BAD_STREAM if skipped else FailureReason.DATA_SHORT,
-                "all of the records are bad: is input_config that of the stream?"
+                f"all records of {self._where} are bad: is input_config that of the stream?"
                 if skipped
-                else "the announced ranges hold no records (any more): send them again",
+                else f"{self._where} holds no records (any more): send them again",
             )
         features, labels, offsets = self._files.finish()
         count, first = self._not_finite or (0, 0)
@@ -182,15 +185,15 @@ def _format_of(announced: ControlMessage) -> RecordFormat:
         raise StreamError(FailureReason.BAD_STREAM, str(e)) from e
 
 
-def _wrong_count(count: int, expected: int) -> StreamError:
+def _wrong_count(count: int, expected: int, where: str) -> StreamError:
     if count < expected:
         return StreamError(
             FailureReason.DATA_SHORT,
-            f"{count} of {expected} announced records are in the announced ranges: "
-            "compaction or an aborted transaction took the others; send them again",
+            f"{count} of {expected} announced records are in {where}: compaction or an "
+            "aborted transaction took the others; send them again",
         )
     return StreamError(
         FailureReason.BAD_STREAM,
-        f"the announced ranges hold {count} records, but {expected} were announced: "
+        f"{where} holds {count} records, but {expected} were announced: "
         "another producer wrote into the topic meanwhile; use a topic for this stream only",
     )

@@ -64,10 +64,15 @@ class Standby:
     """A process that forks one child after the other, and ends with this object."""
 
     def __init__(
-        self, line: socket.socket, *, process: subprocess.Popen[bytes] | None = None
+        self,
+        line: socket.socket,
+        *,
+        process: subprocess.Popen[bytes] | None = None,
+        end_seconds: float = END_SECONDS,
     ) -> None:
         self._line = line
         self._process = process
+        self._end_seconds = end_seconds
         self.is_taken = False
 
     @classmethod
@@ -128,8 +133,13 @@ class Standby:
     def close(self) -> None:
         """Let it end, with its child if there is one."""
         self._line.close()
-        if self._process is not None:
-            self._process.wait(END_SECONDS)
+        if self._process is None:
+            return
+        try:
+            self._process.wait(self._end_seconds)
+        except subprocess.TimeoutExpired:  # it still imports, or hangs
+            self._process.kill()
+            self._process.wait()
 
     def _failed(self, why: str) -> PlatformError:
         self.close()
