@@ -12,6 +12,8 @@ import pytest
 from inferencer.config import InferencerSettings
 from inferencer.engines.base import LoadedEngine
 from inferencer.engines.ladder import EngineLadder
+from inferencer.engines.litert import LiteRTLoader
+from inferencer.engines.tensorflow import TensorFlowLoader
 from inferencer.exceptions import ArtifactDataError, ArtifactModelError
 from inferencer.testing import MemoryAttempts
 from kafkaml.schemas.attempts import InferenceOrder
@@ -87,6 +89,54 @@ def test_an_inference_on_a_gpu_that_is_none_is_served_by_litert() -> None:
     loaded = load_order(order, b"", {ArtifactFormat.LITERT: export})
 
     assert engine_of(loaded) == (EngineName.LITERT, {})
+
+
+class OnGpu(TensorFlowLoader):
+    """Sees a GPU that is not there; TensorFlow itself then computes on the processor."""
+
+    def sees_gpu(self) -> bool:
+        return True
+
+
+def load_on_gpu(keras: bytes, *, engine: EngineChoice = EngineChoice.AUTO) -> LoadedEngine:
+    """Load the engine of an inference with a GPU and an export for LiteRT."""
+    export = sum_export()
+    order = inference_order().model_copy(
+        update={
+            "gpu": 1,
+            "engine": engine,
+            "artifact": artifact(keras, ArtifactFormat.KERAS),
+            "artifacts": [artifact(export, ArtifactFormat.LITERT)],
+        }
+    )
+    exports = {ArtifactFormat.LITERT: export}
+    ladder = EngineLadder(
+        litert=LiteRTLoader(threads=1), tensorflow=OnGpu(), wanted=EngineChoice.AUTO
+    )
+    attempts = MemoryAttempts(order=order_of(order), artifact=keras, exports=exports)
+    return ladder.load(order, attempts)
+
+
+def test_where_tensorflow_sees_a_gpu_it_comes_first(model: tuple[bytes, bytes]) -> None:
+    loaded = load_on_gpu(model[0])
+
+    name, rejected = engine_of(loaded)
+    assert name is EngineName.KERAS
+    assert rejected == {EngineName.SAVED_MODEL: NO_EXPORT}
+    assert loaded.report is not None
+    assert loaded.report.call_milliseconds
+    assert_sums(loaded)
+
+
+def test_on_a_gpu_litert_serves_what_tensorflow_cannot_and_who_wants_it(
+    model: tuple[bytes, bytes],
+) -> None:
+    name, rejected = engine_of(load_on_gpu(b"no model"))
+    wanted = load_on_gpu(model[0], engine=EngineChoice.LITERT)
+
+    assert name is EngineName.LITERT
+    assert rejected.keys() == {EngineName.KERAS, EngineName.SAVED_MODEL}
+    assert engine_of(wanted) == (EngineName.LITERT, {})
 
 
 def test_without_any_engine_the_reason_is_that_of_the_model_file() -> None:

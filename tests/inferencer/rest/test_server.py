@@ -1,6 +1,7 @@
 """What the server bears: clients that are slow, many, large or gone."""
 
 import http.client
+import json
 import socket
 import threading
 import time
@@ -48,6 +49,20 @@ def status_of(asked: Asked, headers: dict[str, str]) -> int:
     answer.read()
     connection.close()
     return answer.status
+
+
+def test_what_http_refuses_is_an_error_like_any_other(serve: Ask) -> None:
+    with serve() as asked:
+        connection = http.client.HTTPConnection("127.0.0.1", asked.port, timeout=10)
+        connection.request("DELETE", "/v2/models/inference-1")
+        answer = connection.getresponse()
+        assert answer.status == 501
+        assert answer.getheader("Content-Type") == "application/json"
+        assert json.loads(answer.read()) == {"error": "Unsupported method ('DELETE')"}
+        connection.close()
+        with socket.create_connection(("127.0.0.1", asked.port), timeout=10) as plain:
+            plain.sendall(b"no request at all\r\n\r\n")
+            assert b'{"error":' in plain.makefile("rb").read()
 
 
 def test_clients_that_say_nothing_leave_room_for_others(serve: Ask) -> None:

@@ -39,6 +39,8 @@ class TensorFlowLoader:
 
         tf.config.threading.set_intra_op_parallelism_threads(self._intra_op_threads)
         tf.config.threading.set_inter_op_parallelism_threads(self._inter_op_threads)
+        # Newer GPUs would round float32 to ten bits: answers would differ by 1e-3.
+        tf.config.experimental.enable_tensor_float_32_execution(False)
 
     def sees_gpu(self) -> bool:
         """Return whether TensorFlow, which is imported for this, has a GPU to run on."""

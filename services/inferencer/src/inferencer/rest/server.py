@@ -177,5 +177,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer.body)
 
+    def send_error(
+        self, code: int, message: str | None = None, explain: str | None = None
+    ) -> None:
+        """Answer a request that HTTP itself refuses in the form of all other errors."""
+        status = HTTPStatus(code)
+        self.close_connection = True
+        self._write(HttpAnswer.error(status, explain or message or status.phrase))
+
     def log_message(self, *_arguments: object) -> None:
         """Log nothing: probes come every few seconds."""
