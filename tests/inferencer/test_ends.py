@@ -1,17 +1,10 @@
 """How a replica ends, and what the next one finds."""
 
 import hashlib
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
-import pytest
 
 from inferencer.answers import SOURCE_HEADER
 from inferencer.config import InferencerSettings
@@ -22,47 +15,10 @@ from kafkaml.schemas.outputs import Guarantee
 from kafkaml.schemas.states import ExitCode, FailureReason
 
 from .orders import inference_order, order_of, value_of
+from .processes import BATCH, Start
 from .topics import Topics, eventually
 
-BATCH = 50
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
-ROOT = Path(__file__).parents[2]
-
-Start = Callable[[InferenceOrder], "subprocess.Popen[bytes]"]
-
-
-@pytest.fixture
-def start(tmp_path: Path, kafka_bootstrap: str) -> Iterator[Start]:
-    """Start a replica in a process of its own, one slow batch after the other."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start_one(order: InferenceOrder) -> subprocess.Popen[bytes]:
-        file = tmp_path / "order.json"
-        file.write_text(order_of(order).model_dump_json())
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.inferencer.lone_replica", str(file), "0.2"],
-            cwd=ROOT,
-            env=os.environ
-            | {
-                "KAFKA_ML_BOOTSTRAP_SERVERS": kafka_bootstrap,
-                "KAFKA_ML_BATCH_RECORDS": str(BATCH),
-                "KAFKA_ML_SESSION_SECONDS": "6",
-            },
-        )
-        started.append(process)
-        return process
-
-    yield start_one
-    for process in started:
-        process.kill()
-        process.wait(timeout=30)
-
-
-@pytest.fixture
-def whole_order(order: InferenceOrder) -> InferenceOrder:
-    """An order whose artifact is the empty file, which the fake engine does with."""
-    artifact = order.artifact.model_copy(update={"sha256": EMPTY_SHA256})
-    return order.model_copy(update={"artifact": artifact})
 
 
 def source_counts(topics: Topics, topic: str) -> Counter[bytes]:

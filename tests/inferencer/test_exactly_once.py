@@ -56,7 +56,7 @@ def test_answers_dead_letters_and_offsets_are_committed_together(
     with running_replica(kafka_bootstrap, once) as running:
         answers = topics.read_committed(once.output_topic, 5000)
         letters = topics.read_committed(once.dead_letter_topic, 2)
-        assert running.attempts.reported_serving.wait(10)
+        assert running.attempts.reported_serving.wait(60)
 
     numbers = sorted(orjson.loads(each.value())["values"][0] for each in answers)
     assert numbers == [float(each) for each in range(5000)]

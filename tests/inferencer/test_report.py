@@ -1,5 +1,4 @@
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -116,7 +115,7 @@ def test_serving_is_reported_once_and_in_the_background() -> None:
     reporter.serving()
     reporter.serving()
 
-    assert attempts.inner.reported_serving.wait(10)
+    assert attempts.inner.reported_serving.wait(60)
     assert attempts.inner.progress_reports == [
         ProgressReport(state="serving", replica=2, revision=1)
     ]
@@ -131,7 +130,7 @@ def test_the_engine_is_told_with_the_first_report() -> None:
     assert not attempts.inner.progress_reports
     reporter.serving()
 
-    assert attempts.inner.reported_serving.wait(10)
+    assert attempts.inner.reported_serving.wait(60)
     [report] = attempts.inner.progress_reports
     assert report.engine == engine
 
@@ -142,7 +141,7 @@ def test_a_replica_whose_attempt_is_over_stops_when_it_reports() -> None:
 
     reporter.serving()
 
-    assert stop.wait(10)
+    assert stop.wait(60)
     assert isinstance(reporter.over, AttemptOverError)
 
 
@@ -156,10 +155,9 @@ def test_a_failure_is_reported_with_reason_and_text() -> None:
 
 
 def test_a_failure_that_is_not_accepted_does_no_harm() -> None:
-    started = time.monotonic()
+    attempts = TroubledAttempts(problem("validation-failed", 422))
 
-    reporter_of(TroubledAttempts(problem("validation-failed", 422))).failed(
-        ArtifactDataError("no file")
-    )
+    reporter_of(attempts).failed(ArtifactDataError("no file"))
 
-    assert time.monotonic() - started < 1
+    assert not attempts.errors  # it was told once,
+    assert not attempts.inner.failure_reports  # and not again

@@ -31,7 +31,7 @@ def test_every_record_is_answered_once_and_then_committed(
 
     with running_replica(kafka_bootstrap, order) as running:
         answers = topics.read(order.output_topic, 5000)
-        assert running.attempts.reported_serving.wait(10)
+        assert running.attempts.reported_serving.wait(60)
     group = f"kafkaml-inference-{order.inference_id}"
 
     assert numbers(answers) == [float(each) for each in range(5000)]
@@ -118,7 +118,7 @@ def test_replicas_share_partitions_and_changes_lose_nothing(
     first = start_replica(kafka_bootstrap, order, seconds_per_batch=0.02, batch_records=20)
     second = None
     try:
-        assert first.attempts.reported_serving.wait(20)
+        assert first.attempts.reported_serving.wait(60)
         second = start_replica(
             kafka_bootstrap, order, seconds_per_batch=0.02, batch_records=20
         )
@@ -129,7 +129,7 @@ def test_replicas_share_partitions_and_changes_lose_nothing(
             topics.send(order.input_topic, [value_of(sent + each) for each in range(40)])
             sent += 40
             time.sleep(0.1)
-        assert second.attempts.reported_serving.wait(20)
+        assert second.attempts.reported_serving.wait(60)
         topics.send(order.input_topic, [value_of(sent + each) for each in range(2000)])
         sent += 2000
         first.end()
@@ -155,8 +155,8 @@ def test_a_replica_without_partitions_serves_too(
         running_replica(kafka_bootstrap, order) as one,
         running_replica(kafka_bootstrap, order) as two,
     ):
-        assert one.attempts.reported_serving.wait(20)
-        assert two.attempts.reported_serving.wait(20)
+        assert one.attempts.reported_serving.wait(60)
+        assert two.attempts.reported_serving.wait(60)
 
 
 def test_nothing_is_committed_until_the_output_topic_is_there(
@@ -243,7 +243,7 @@ def test_a_new_inference_may_begin_at_the_latest_record(
     latest = order.model_copy(update={"start": "latest"})
     topics.send(order.input_topic, [value_of(1)] * 8)
     running = start_replica(kafka_bootstrap, latest)
-    assert running.attempts.reported_serving.wait(20)
+    assert running.attempts.reported_serving.wait(60)
     running.end()
     topics.send(order.input_topic, [value_of(2)] * 8)
 

@@ -15,6 +15,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from inferencer.record import Headers
 
+YOUNG = {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS}
+
 
 class Topics:
     """What a test does with the broker."""
@@ -53,7 +55,7 @@ class Topics:
             self._producer.poll(0)
         assert self._producer.flush(30) == 0
 
-    def read(self, topic: str, count: int, *, seconds: float = 30) -> list[Message]:
+    def read(self, topic: str, count: int, *, seconds: float = 60) -> list[Message]:
         """Return all records, once there are `count` of them, ordered by partition."""
         deadline = time.monotonic() + seconds
         while self.count(topic) < count:
@@ -73,7 +75,7 @@ class Topics:
         return sorted(messages, key=lambda each: (each.partition(), each.offset()))
 
     def read_committed(
-        self, topic: str, count: int, *, seconds: float = 30
+        self, topic: str, count: int, *, seconds: float = 60
     ) -> list[Message]:
         """Return all records but those of aborted transactions, once there are `count`.
 
@@ -109,7 +111,7 @@ class Topics:
         consumer = self._consumer(group)
         places = [TopicPartition(topic, each) for each in self._partitions(topic)]
         try:
-            committed = _found(lambda: consumer.committed(places, timeout=30))
+            committed = patiently(lambda: consumer.committed(places, timeout=30))
         finally:
             consumer.close()
         return sum(max(each.offset, 0) for each in committed)
@@ -136,20 +138,19 @@ class Topics:
         )
 
 
-def _found(lookup: Callable[[], list[TopicPartition]]) -> list[TopicPartition]:
-    """Look until there is an answer: a young broker has no coordinator for a while."""
+def patiently(ask: Callable[[], list[TopicPartition]]) -> list[TopicPartition]:
+    """Ask until there is an answer: a young broker has no coordinator for a while."""
     deadline = time.monotonic() + 30
     while True:
         try:
-            return lookup()
+            return ask()
         except KafkaException as e:
-            is_young = e.args[0].code() == KafkaError.NOT_COORDINATOR
-            if not is_young or time.monotonic() > deadline:
+            if e.args[0].code() not in YOUNG or time.monotonic() > deadline:
                 raise
         time.sleep(0.1)
 
 
-def eventually(condition: Callable[[], bool], *, seconds: float = 30) -> None:
+def eventually(condition: Callable[[], bool], *, seconds: float = 60) -> None:
     """Return once the condition holds."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -80,7 +80,8 @@ def _serve(
 ) -> Iterator[Asked]:
     order = order or inference_order()
     engine = engine or SumEngine(input_shape=tuple(order.input_shape), poison=POISON)
-    health, metrics, codec = Health(), Metrics(), codec_of(order)
+    health, metrics = Health(stuck_seconds=300), Metrics()
+    codec = codec_of(order)
     counts = ModelCounts(role=ModelRole.PRIMARY, order=order)
     replies = ReplyMaker(
         codec=codec,

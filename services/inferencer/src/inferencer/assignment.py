@@ -6,6 +6,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from inferencer.guarantees import Partition, ReplyGuarantee
+from inferencer.suspects import Suspects
 
 log = structlog.get_logger()
 
@@ -25,10 +26,12 @@ class Assignment:
         *,
         consumer: Consumer,
         guarantee: ReplyGuarantee,
+        suspects: Suspects,
         start: str,
     ) -> None:
         self._consumer = consumer
         self._guarantee = guarantee
+        self._suspects = suspects
         self._start = start
         self._is_known = False
         self._partitions: set[Partition] = set()
@@ -90,6 +93,7 @@ class Assignment:
     def _assigned(self, consumer: Any, partitions: list[TopicPartition]) -> None:
         if partitions:
             placed = self._placed(partitions)
+            self._suspects.assigned(placed)
             consumer.incremental_assign(placed)
             self.begins |= {(each.topic, each.partition): each.offset for each in placed}
         self._partitions.update((each.topic, each.partition) for each in partitions)
@@ -128,6 +132,7 @@ class Assignment:
 
     def _drop(self, partitions: list[TopicPartition], what: str) -> None:
         self._guarantee.forget(partitions)
+        self._suspects.forget(partitions)
         # The client remembers a pause: the partition would never be read if it came back.
         self._consumer.resume(partitions)
         for each in partitions:

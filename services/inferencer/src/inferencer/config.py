@@ -40,7 +40,7 @@ class InferencerSettings(KafkaSettings, LogSettings):
         default=300.0,
         ge=6,
         le=3600,
-        description="after how long within one batch others take over",
+        description="after how long within one batch a replica ends, and others take over",
     )
     transaction_seconds: float = Field(
         default=0.1,

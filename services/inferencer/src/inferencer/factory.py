@@ -32,6 +32,7 @@ from inferencer.rest.factory import build_routes
 from inferencer.rest.routes import Routes
 from inferencer.served_model import ServedModel
 from inferencer.stream import Stream
+from inferencer.suspects import Suspects
 from inferencer.transactions import Transactions
 from kafkaml.schemas.attempts import InferenceOrder
 from kafkaml.schemas.outputs import Guarantee
@@ -63,7 +64,7 @@ def build_replica(
 
     `key` is what those have to show who ask it over HTTP.
     """
-    health = Health()
+    health = Health(stuck_seconds=settings.silence_seconds)
     metrics = Metrics()
     drift = DriftWatch()
     dead_letters = DeadLetterWriter(topic=order.dead_letter_topic)
@@ -86,11 +87,15 @@ def build_replica(
         metrics=metrics,
     )
     brake = Brake(order=order, dead_letters=dead_letters, report=reporter.paused)
-    assignment = Assignment(consumer=consumer, guarantee=guarantee, start=order.start)
+    suspects = Suspects(consumer=consumer, dead_letters=dead_letters)
+    assignment = Assignment(
+        consumer=consumer, guarantee=guarantee, suspects=suspects, start=order.start
+    )
     stream = Stream(
         consumer=consumer,
         assignment=assignment,
         guarantee=guarantee,
+        suspects=suspects,
         model=model,
         limit=BatchLimit(
             most_records=settings.batch_records, most_seconds=settings.batch_seconds

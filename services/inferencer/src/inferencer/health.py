@@ -3,13 +3,15 @@
 import threading
 import time
 
-STUCK_SECONDS = 300.0
-
 
 class Health:
-    """Whether the loop turns, and what keeps the replica from serving."""
+    """Whether the loop turns, and what keeps the replica from serving.
 
-    def __init__(self) -> None:
+    It is stuck when it has not turned for `stuck_seconds`.
+    """
+
+    def __init__(self, *, stuck_seconds: float) -> None:
+        self._stuck_seconds = stuck_seconds
         self._lock = threading.Lock()
         self._turned_at = time.monotonic()
         self._serving = False
@@ -39,7 +41,7 @@ class Health:
     def is_alive(self) -> bool:
         """Whether the loop made a pass not long ago."""
         with self._lock:
-            return time.monotonic() - self._turned_at < STUCK_SECONDS
+            return time.monotonic() - self._turned_at < self._stuck_seconds
 
     @property
     def trouble(self) -> str | None:

@@ -25,6 +25,7 @@ from inferencer.profile_watch import ProfileWatch
 from inferencer.report import Attempts, Reporter
 from inferencer.rest.server import http_server
 from inferencer.statistics_report import StatisticsReporter
+from inferencer.watchdog import Watchdog
 from kafkaml.client import Client
 from kafkaml.exceptions import ClientError
 from kafkaml.logging import configure_logging
@@ -106,6 +107,7 @@ def serve(
         announced(host=settings.advertised_host, port=port, key=key, reporter=reporter),
         watch.running(),
         statistics.running(),
+        Watchdog(health=replica.health).running(),
     ):
         profile.heed(order)
         replica.stream.run(order.input_topic, stop)

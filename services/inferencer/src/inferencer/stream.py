@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -17,6 +17,7 @@ from inferencer.metrics import Metrics
 from inferencer.pace import Backoff, BatchLimit
 from inferencer.record import Record
 from inferencer.served_model import ServedModel
+from inferencer.suspects import Suspects
 
 log = structlog.get_logger()
 
@@ -39,6 +40,7 @@ class Stream:
         consumer: Consumer,
         assignment: Assignment,
         guarantee: ReplyGuarantee,
+        suspects: Suspects,
         model: ServedModel,
         limit: BatchLimit,
         backoff: Backoff,
@@ -51,6 +53,7 @@ class Stream:
         self._consumer = consumer
         self._assignment = assignment
         self._guarantee = guarantee
+        self._suspects = suspects
         self._model = model
         self._limit = limit
         self._backoff = backoff
@@ -109,7 +112,7 @@ class Stream:
             self._rewind(records)
             return False
         is_full = len(records) == self._limit.records
-        if records and not self._answer(records):
+        if records and not self._answer_all(records):
             return False
         return (is_full and not self._guarantee.is_due) or self._commit()
 
@@ -195,11 +198,31 @@ class Stream:
             raise KafkaClientLostError(f"the consumer cannot go on: {error}")
         return False
 
-    def _answer(self, records: list[Record]) -> bool:
+    def _answer_all(self, records: list[Record]) -> bool:
+        """Answer a batch; of the suspect records in it one, and the others later."""
+        alone, others, later = self._suspects.divide(records)
+        self._seek(later)
+        if alone is not None and not self._answer_alone(alone):
+            self._rewind(others)
+            return False
+        return not others or self._answer(others)
+
+    def _answer_alone(self, record: Record) -> bool:
+        """Answer a record with nothing else under way; return whether that is committed."""
+        if not self._commit():
+            self._rewind([record])
+            return False
+        if not (self._answer([record]) and self._commit()):
+            return False
+        self._suspects.passed(record)
+        return True
+
+    def _answer(self, records: Sequence[Record]) -> bool:
         started = time.monotonic()
         try:
             with self._brake.watch(records=len(records)):
-                self._guarantee.send(records, self._model.replies(records))
+                replies = self._suspects.replies(records, self._model.replies)
+                self._guarantee.send(records, replies)
         except DeliveryError as e:
             log.warning("batch not answered, trying again", error=str(e))
             self._health.degraded(str(e))
@@ -223,6 +246,6 @@ class Stream:
         """Read the records of a batch again, which forgets those fetched behind them."""
         self._seek(first_offsets(records))
 
-    def _seek(self, places: dict[Partition, int]) -> None:
+    def _seek(self, places: Mapping[Partition, int]) -> None:
         for (topic, partition), offset in places.items():
             self._consumer.seek(TopicPartition(topic, partition, offset))
