@@ -28,6 +28,10 @@ def kills(seconds: float) -> list[int]:
     return [_at_least(2, seconds / 10)]
 
 
+def attempts(seconds: float) -> list[int]:
+    return [_at_least(2, (seconds - 60) / 8)]
+
+
 def payloads(seconds: float) -> list[str | int]:
     return ["", _at_least(2, seconds / 12)]
 
@@ -47,6 +51,7 @@ def faults(seconds: float) -> list[int]:
 
 CAMPAIGNS: dict[str, Callable[[float], list[int] | list[str | int]]] = {
     "trainer_kills": kills,
+    "attempt_kills": attempts,
     "payloads": payloads,
     "api_away": outage,
     "large_stream": records,
