@@ -6,6 +6,8 @@ import threading
 import time
 from collections import Counter
 
+import pytest
+
 from inferencer.answers import SOURCE_HEADER
 from inferencer.config import InferencerSettings
 from inferencer.main import run
@@ -26,30 +28,38 @@ def source_counts(topics: Topics, topic: str) -> Counter[bytes]:
     return Counter(dict(message.headers())[SOURCE_HEADER] for message in messages)
 
 
-def test_a_killed_replica_leaves_nothing_unanswered_and_repeats_at_most_a_batch(
-    topics: Topics, whole_order: InferenceOrder, start: Start
+@pytest.mark.parametrize(
+    ("uncommitted", "records"),
+    [(BATCH, 1000), pytest.param(1024, 5000, id="several batches under way")],
+)
+def test_a_killed_replica_leaves_nothing_unanswered_and_repeats_what_was_uncommitted(
+    topics: Topics,
+    whole_order: InferenceOrder,
+    start: Start,
+    uncommitted: int,
+    records: int,
 ) -> None:
     output = whole_order.output_topic
-    topics.send(whole_order.input_topic, map(value_of, range(1000)))
+    topics.send(whole_order.input_topic, map(value_of, range(records)))
 
-    replica = start(whole_order)
-    eventually(lambda: topics.count(output) > 150)
+    replica = start(whole_order, batch_records=uncommitted)
+    eventually(lambda: topics.count(output) > 3 * BATCH)
     time.sleep(0.1)
     replica.kill()
     replica.wait(timeout=30)
-    last = start(whole_order)
-    eventually(lambda: len(source_counts(topics, output)) == 1000, seconds=60)
+    last = start(whole_order, batch_records=uncommitted)
+    eventually(lambda: len(source_counts(topics, output)) == records, seconds=60)
     group = f"kafkaml-inference-{whole_order.inference_id}"
-    eventually(lambda: topics.committed(group, whole_order.input_topic) == 1000)
+    eventually(lambda: topics.committed(group, whole_order.input_topic) == records)
     last.send_signal(signal.SIGTERM)
 
     assert last.wait(timeout=30) == ExitCode.DRAINED
     counts = source_counts(topics, output)
     assert set(counts) == {
         f"{message.topic()}/{message.partition()}/{message.offset()}".encode()
-        for message in topics.read(whole_order.input_topic, 1000)
+        for message in topics.read(whole_order.input_topic, records)
     }
-    assert sum(counts.values()) - 1000 <= BATCH
+    assert sum(counts.values()) - records <= uncommitted
 
 
 def test_exactly_once_a_replica_that_sleeps_for_long_writes_nothing_twice(

@@ -1,11 +1,12 @@
 """Answers: predictions as records of the output topic."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import repeat
 
 import numpy as np
 
 from inferencer.outputs import encode_raw, encoder_for
-from inferencer.record import Headers, Record, Reply, coordinates, headers_of
+from inferencer.record import Headers, Record, Reply, headers_of, sources
 from kafkaml.records.base import Array
 from kafkaml.schemas.attempts import InferenceOrder
 
@@ -30,19 +31,31 @@ class AnswerWriter:
         return self.send(self._topic, records, self._encode(predictions))
 
     def send(
-        self, topic: str, records: Iterable[Record], values: Iterable[bytes]
+        self, topic: str, records: Sequence[Record], values: Sequence[bytes]
     ) -> list[Reply]:
         """Return a reply to each record, with its key, its headers and its origin."""
-        return [
-            Reply(topic, record.key(), value, self._headers(record), record)
-            for record, value in zip(records, values, strict=True)
-        ]
+        keys = [record.key() for record in records]
+        columns = zip(
+            repeat(topic, len(records)),
+            keys,
+            values,
+            self._headers(records),
+            records,
+            repeat(0, len(records)),
+            strict=True,
+        )
+        return list(map(Reply._make, columns))
 
-    def _headers(self, record: Record) -> Headers:
-        headers = copied_headers(headers_of(record))
-        headers.append((SOURCE_HEADER, coordinates(record).encode()))
-        headers.append((MODEL_HEADER, self._model))
-        return headers
+    def _headers(self, records: Sequence[Record]) -> list[Headers]:
+        model = (MODEL_HEADER, self._model)
+        return [
+            [
+                *(copied_headers(headers) if (headers := headers_of(record)) else ()),
+                (SOURCE_HEADER, source),
+                model,
+            ]
+            for record, source in zip(records, sources(records), strict=True)
+        ]
 
 
 class EarlyExitWriter:

@@ -13,7 +13,11 @@ class InferencerSettings(KafkaSettings, LogSettings):
 
     replica: int = Field(default=0, ge=0)
     batch_records: int = Field(
-        default=2048, ge=1, le=50_000, description="records per batch at most"
+        default=4096,
+        ge=1,
+        le=50_000,
+        description="records that are answered and not committed yet at most, in batches "
+        "of a quarter of them (of 256 at least)",
     )
     batch_bytes: int = Field(
         default=16 * 2**20,

@@ -1,5 +1,6 @@
 """Sends replies and knows which of them Kafka keeps."""
 
+import time
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
@@ -18,9 +19,33 @@ log = structlog.get_logger()
 
 Failure = tuple[Reply, Any]
 
+ANY_PARTITION = -1
+# Beyond the time that the client has for a message before it gives up and says so.
+GRACE_SECONDS = 5.0
+
+
+class Shipment:
+    """Replies that were given to Kafka's client, and what it reported of them."""
+
+    def __init__(self, replies: Sequence[Reply]) -> None:
+        self.replies = replies
+        self.failures: list[Failure] = []
+        self._under_way = len(replies)
+
+    @property
+    def is_reported(self) -> bool:
+        """Whether it is known of each reply if Kafka keeps it as it is."""
+        return not self._under_way
+
+    def note(self, reply: Reply, error: Any, _message: Any = None) -> None:
+        """Take the client's report on one of the replies."""
+        self._under_way -= 1
+        if error is not None:
+            self.failures.append((reply, error))
+
 
 class Delivery:
-    """Delivers the replies of one batch at a time, without waiting for Kafka at first."""
+    """Delivers replies, batch after batch, several of which may be under way at a time."""
 
     def __init__(
         self,
@@ -34,28 +59,27 @@ class Delivery:
         self._dead_letters = dead_letters
         self._patience_seconds = patience_seconds
         self._metrics = metrics
-        self._on_way: Sequence[Reply] = ()
-        self._failures: list[Failure] = []
 
-    def send(self, replies: Sequence[Reply]) -> None:
-        """Give replies to Kafka's client, which sends them; `settle` those before first."""
-        self._on_way = replies
+    def send(self, replies: Sequence[Reply]) -> Shipment:
+        """Give replies to Kafka's client, which sends them."""
         with self._metrics.stage("deliver"):
-            self._failures = self._enqueue_all(replies)
+            return self._enqueue_all(replies)
 
-    def settle(self) -> None:
+    def look(self) -> None:
+        """Take the reports that are here; `Shipment.is_reported` then says of which."""
+        self._producer.poll(0)
+
+    def settle(self, shipment: Shipment) -> None:
         """Return once Kafka keeps every reply, in this form or as a dead letter.
 
         Raise DeliveryError if some reply may not be kept; a few of them may then be, so
         doing the batch again can repeat an answer but never lose one.
         """
-        replies, self._on_way = self._on_way, ()
-        if not replies:
-            return
+        turned = 0
         with self._metrics.stage("deliver"):
-            refused = self._settle(self._failures)
-            turned = sum(each.topic != self._dead_letters.topic for each, _ in refused)
+            refused = self._settle(shipment)
             if refused:
+                turned = sum(each.topic != self._dead_letters.topic for each, _ in refused)
                 refused = self._send_all(self._instead(refused))
             if refused:
                 refused = self._send_all(self._shortened(refused))
@@ -63,8 +87,16 @@ class Delivery:
                 raise DeliveryError(f"Kafka refuses a dead letter: {refused[0][1]}")
         topic = self._dead_letters.topic
         self._metrics.delivered(
-            DeliveredBatch.of(replies, dead_letter_topic=topic, refused=turned)
+            DeliveredBatch.of(shipment.replies, dead_letter_topic=topic, refused=turned)
         )
+
+    def hurry(self) -> None:
+        """Have all sent without waiting for more to send with it; wait for the reports.
+
+        Raise DeliveryError if they do not come in time.
+        """
+        with self._metrics.stage("deliver"):
+            self._flush()
 
     def _instead(self, refused: Iterable[Failure]) -> list[Reply]:
         """Turn refused answers into dead letters; dead letters stay what they are."""
@@ -91,50 +123,50 @@ class Delivery:
         """Send replies; return those that Kafka refuses for what they are."""
         return self._settle(self._enqueue_all(replies))
 
-    def _settle(self, failures: list[Failure]) -> list[Failure]:
-        """Wait for the answers to what was sent; return what is refused for what it is."""
-        self._flush()
+    def _settle(self, shipment: Shipment) -> list[Failure]:
+        """Wait for the reports; return what is refused for what it is."""
+        self._wait_for(shipment)
+        if shipment.failures:
+            self._flush()  # so that nothing of a batch that fails is sent after its repeat
         refused: list[Failure] = []
-        for reply, _ in _refusals(failures, among=PERHAPS_REFUSALS):
+        for reply, _ in _refusals(shipment.failures, among=PERHAPS_REFUSALS):
             alone = self._enqueue_all([reply])
             self._flush()
-            refused.extend(_refusals(alone, among=REFUSALS))
+            refused.extend(_refusals(alone.failures, among=REFUSALS))
         return refused
 
+    def _wait_for(self, shipment: Shipment) -> None:
+        deadline = time.monotonic() + self._patience_seconds + GRACE_SECONDS
+        while not shipment.is_reported:
+            self._producer.poll(0.1)
+            if time.monotonic() > deadline:
+                raise DeliveryError("Kafka did not answer in time")
+
     def _flush(self) -> None:
-        if self._producer.flush(self._patience_seconds + 5):
+        if self._producer.flush(self._patience_seconds + GRACE_SECONDS):
             raise DeliveryError("Kafka did not answer in time")
 
-    def _enqueue_all(self, replies: Sequence[Reply]) -> list[Failure]:
-        """Return where those are noted that Kafka does not keep, as far as known yet."""
-        failures: list[Failure] = []
+    def _enqueue_all(self, replies: Sequence[Reply]) -> Shipment:
+        shipment = Shipment(replies)
         for reply in replies:
-            self._enqueue(reply, failures)
-        return failures
+            self._enqueue(reply, partial(shipment.note, reply))
+        return shipment
 
-    def _enqueue(self, reply: Reply, failures: list[Failure]) -> None:
+    def _enqueue(self, reply: Reply, note: Any) -> None:
+        topic, key, value, headers, _, timestamp_ms = reply
         while True:
             try:
+                # By place: that takes half the time, and this is called for each record.
                 self._producer.produce(
-                    reply.topic,
-                    reply.value,
-                    reply.key,
-                    headers=reply.headers,
-                    timestamp=reply.timestamp_ms,
-                    on_delivery=partial(_note_failure, failures, reply),
+                    topic, value, key, ANY_PARTITION, note, None, timestamp_ms, headers
                 )
             except BufferError:
                 self._producer.poll(0.1)  # ends: each message is kept or given up in time
             except KafkaException as e:
-                failures.append((reply, e.args[0]))
+                note(e.args[0])
                 return
             else:
                 return
-
-
-def _note_failure(failures: list[Failure], reply: Reply, error: Any, _message: Any) -> None:
-    if error is not None:
-        failures.append((reply, error))
 
 
 def _refusals(failures: list[Failure], *, among: frozenset[int]) -> list[Failure]:

@@ -37,6 +37,8 @@ from inferencer.transactions import Transactions
 from kafkaml.schemas.attempts import InferenceOrder
 from kafkaml.schemas.outputs import Guarantee
 
+LEAST_BATCH_RECORDS = 256
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replica:
@@ -98,7 +100,7 @@ def build_replica(
         suspects=suspects,
         model=model,
         limit=BatchLimit(
-            most_records=settings.batch_records, most_seconds=settings.batch_seconds
+            most_records=_batch_records(settings), most_seconds=settings.batch_seconds
         ),
         backoff=Backoff(),
         brake=brake,
@@ -149,11 +151,25 @@ def _guarantee(
             metrics=metrics,
         )
     delivery = Delivery(
-        producer=make_producer(settings, order),
+        producer=make_producer(settings, order, reports_all=True),
         dead_letters=dead_letters,
         patience_seconds=settings.delivery_seconds,
         metrics=metrics,
     )
     return AtLeastOnce(
-        delivery=delivery, offsets=AnsweredOffsets(consumer=consumer), metrics=metrics
+        delivery=delivery,
+        offsets=AnsweredOffsets(consumer=consumer),
+        metrics=metrics,
+        most_records=settings.batch_records,
+    )
+
+
+def _batch_records(settings: InferencerSettings) -> int:
+    """Return how many records make a batch: a quarter of what may be uncommitted.
+
+    So the others are delivered and committed while one is predicted. What is small as it is
+    stays whole, for each batch costs something.
+    """
+    return min(
+        settings.batch_records, max(LEAST_BATCH_RECORDS, settings.batch_records // 4)
     )

@@ -54,14 +54,20 @@ class ReplyGuarantee(Protocol):
         """Return, once, where to read again; raise DeliveryError while that is unknown."""
 
 
-def first_offsets(records: Iterable[Record]) -> dict[Partition, int]:
-    """Return the first offset of each partition that `records` have."""
-    first: dict[Partition, int] = {}
-    for record in records:
-        first.setdefault((record.topic(), record.partition()), record.offset())
-    return first
+def first_offsets(records: Sequence[Record]) -> dict[Partition, int]:
+    """Return the first offset of each partition that `records`, of one topic, have."""
+    return _offsets(records[::-1])
 
 
-def next_offsets(records: Iterable[Record]) -> dict[Partition, int]:
+def next_offsets(records: Sequence[Record]) -> dict[Partition, int]:
     """Return the offset after the last of each partition that `records` have."""
-    return {(record.topic(), record.partition()): record.offset() + 1 for record in records}
+    return {each: offset + 1 for each, offset in _offsets(records).items()}
+
+
+def _offsets(records: Sequence[Record]) -> dict[Partition, int]:
+    """Return the offset of each partition's last record, asking few records for theirs."""
+    partitions = [record.partition() for record in records]
+    last = dict(zip(partitions, records, strict=True))
+    return {
+        (record.topic(), partition): record.offset() for partition, record in last.items()
+    }

@@ -20,15 +20,18 @@ class AnsweredOffsets:
     def __init__(self, *, consumer: Consumer) -> None:
         self._consumer = consumer
         self._pending: dict[Partition, int] = {}
+        self.records = 0
+        """How many answered records Kafka may not know of yet."""
         self.trouble = ""
 
     @property
     def pending(self) -> bool:
         return bool(self._pending)
 
-    def add(self, places: Mapping[Partition, int]) -> None:
-        """Note where to go on in some partitions."""
+    def add(self, places: Mapping[Partition, int], *, records: int = 0) -> None:
+        """Note where to go on in some partitions, after so many records more."""
         self._pending.update(places)
+        self.records += records
 
     def forget(self, partitions: Iterable[Partition]) -> None:
         for each in partitions:
@@ -37,6 +40,7 @@ class AnsweredOffsets:
     def commit(self) -> bool:
         """Commit what is answered; return whether nothing is left to be committed."""
         if not self._pending:
+            self.records = 0
             return True
         offsets = [
             TopicPartition(topic, partition, offset)
@@ -55,4 +59,6 @@ class AnsweredOffsets:
         if self._pending:
             self.trouble = "Kafka does not take the offsets of some partitions"
             log.warning("offsets of some partitions not committed, trying again")
+        else:
+            self.records = 0
         return not self._pending

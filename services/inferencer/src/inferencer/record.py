@@ -1,5 +1,6 @@
 """A record as Kafka's client hands it over, and what is to be sent because of it."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 Headers = list[tuple[str, bytes | None]]
@@ -44,6 +45,12 @@ def headers_of(record: Record) -> Headers:
         return record.headers() or []
     except SystemError:
         return [(UNREADABLE_HEADER, b"left out: a name is not UTF-8")]
+
+
+def sources(records: Sequence[Record]) -> list[bytes]:
+    """Return the coordinates of many records of one topic, as values of headers."""
+    topic = records[0].topic() if records else ""
+    return [f"{topic}/{each.partition()}/{each.offset()}".encode() for each in records]
 
 
 def coordinates(record: Record) -> str:

@@ -60,11 +60,15 @@ class ReplyMaker:
             decoded = self._codec.decode([record.value() for record in records])
         replies = [self._undecodable(records[bad.index], bad) for bad in decoded.bad]
         if len(decoded.good):
-            good = [records[index] for index in decoded.good.tolist()]
+            good = (
+                [records[index] for index in decoded.good.tolist()]
+                if decoded.bad
+                else records
+            )
             replies.extend(self._answered(good, decoded.array))
         return replies
 
-    def _answered(self, records: list[Record], batch: Array) -> Iterable[Reply]:
+    def _answered(self, records: Sequence[Record], batch: Array) -> Iterable[Reply]:
         """Return the replies to decoded records, each by the model that its key has."""
         if self._canary is None:
             return self._predicted(self._primary, records, batch)
@@ -81,7 +85,7 @@ class ReplyMaker:
         return sorted(replies, key=lambda reply: order[id(reply.about)])
 
     def _predicted(
-        self, model: Answering, records: list[Record], rows: Array
+        self, model: Answering, records: Sequence[Record], rows: Array
     ) -> Iterator[Reply]:
         batch = _shaped(rows, model.engine)
         with self._metrics.stage("predict"), model.counts.call():

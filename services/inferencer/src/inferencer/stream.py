@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -181,6 +181,15 @@ class Stream:
             return []
         more = self._limit.records - 1
         messages = [first, *(self._consumer.consume(more, 0) if more else ())]
+        return self._records(messages)
+
+    def _records(self, messages: list[Record]) -> list[Record]:
+        """Return what are records of this replica; nearly always that is all of them."""
+        is_clean = not [each for each in messages if each.error() is not None]
+        partitions = {each.partition() for each in messages}
+        topic = messages[0].topic()
+        if is_clean and all(self._assignment.has(topic, each) for each in partitions):
+            return messages
         return [each for each in messages if self._is_record(each)]
 
     def _is_record(self, message: Record) -> bool:
@@ -242,7 +251,7 @@ class Stream:
         self._seek(lost)
         return True
 
-    def _rewind(self, records: Iterable[Record]) -> None:
+    def _rewind(self, records: Sequence[Record]) -> None:
         """Read the records of a batch again, which forgets those fetched behind them."""
         self._seek(first_offsets(records))
 
