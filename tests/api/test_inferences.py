@@ -66,7 +66,7 @@ async def test_how_it_answers_is_told_to_the_replicas(api: Actors) -> None:
         "output_config": {"data_type": "float32", "class_names": ["cat", "dog"]},
         "input_cluster": "edge",
         "output_cluster": "edge",
-        "early_exit": {"limit": 0.8, "upper_topic": "upper"},
+        "early_exit": {"limit": 0.8, "upper_topic": "upper", "layer": "features"},
     }
     inference = await new_inference(api, **wanted)
     assert {name: inference[name] for name in wanted} == wanted

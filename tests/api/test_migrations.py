@@ -111,4 +111,4 @@ async def test_a_database_that_never_comes_ends_the_wait() -> None:
 
 
 def test_there_is_one_newest_revision() -> None:
-    assert expected_revision() == "0010"
+    assert expected_revision() == "0011"

@@ -130,6 +130,28 @@ def test_both_outputs_of_an_early_exit_are_in_a_row_the_prediction_first(
     assert np.allclose(engine.predict(batch), expected, atol=1e-6)
 
 
+def test_the_output_of_a_layer_goes_on(keras: Any, tmp_path: Path) -> None:
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(6, activation="relu", name="features"),
+            keras.layers.Dense(3, activation="softmax"),
+        ]
+    )
+    batch = np.random.default_rng(1).random((5, 4), np.float32)
+    path = saved(model, tmp_path)
+
+    engine, answer_width = TensorFlowLoader().load_with_exit(
+        path, input_shape=(4,), layer="features"
+    )
+
+    expected = [model.predict_on_batch(batch), model.layers[0](batch)]
+    assert answer_width == 3
+    assert np.allclose(engine.predict(batch), np.concatenate(expected, 1), atol=1e-6)
+    with pytest.raises(ArtifactModelError, match="no layer 'other', but features"):
+        TensorFlowLoader().load_with_exit(path, input_shape=(4,), layer="other")
+
+
 def test_a_model_of_one_output_has_no_early_exit(model: Any, tmp_path: Path) -> None:
     with pytest.raises(ArtifactModelError, match="1 outputs; an early exit needs two"):
         TensorFlowLoader().load_with_exit(saved(model, tmp_path), input_shape=(8, 8))

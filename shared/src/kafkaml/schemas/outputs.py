@@ -53,7 +53,8 @@ class OutputConfig(Request):
 class EarlyExit(Request):
     """Where a record goes on that the model is not sure of.
 
-    For a model of two outputs: the tensor for the next model, and the prediction.
+    What goes on is the output of a layer of the model, or without its name the first output
+    of a model of two: the tensor for the next model, and the prediction.
     """
 
     limit: float = Field(
@@ -63,4 +64,7 @@ class EarlyExit(Request):
     upper_topic: TopicName = Field(
         examples=["digits-upper"],
         description="takes the tensor as float32 bytes; an input topic of the next model",
+    )
+    layer: Name | None = Field(
+        default=None, examples=["features"], description="whose output the tensor is"
     )

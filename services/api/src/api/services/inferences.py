@@ -58,6 +58,7 @@ class InferenceService:
                 output_cluster=wanted.output_cluster,
                 early_exit_limit=wanted.early_exit and wanted.early_exit.limit,
                 upper_topic=wanted.early_exit and wanted.early_exit.upper_topic,
+                early_exit_layer=wanted.early_exit and wanted.early_exit.layer,
                 wanted_engine=wanted.engine,
                 kept_artifact=kept and kept.model_dump(mode="json"),
                 drift=wanted.drift and wanted.drift.model_dump(mode="json"),

@@ -59,6 +59,7 @@ class InferenceRow(Table):
     output_cluster: Mapped[str | None]
     early_exit_limit: Mapped[float | None]
     upper_topic: Mapped[str | None]
+    early_exit_layer: Mapped[str | None]
     wanted_engine: Mapped[EngineChoice] = text_enum(EngineChoice)
     engine: Mapped[OptionalJson]
     kept_artifact: Mapped[OptionalJson]
@@ -135,7 +136,11 @@ class InferenceRow(Table):
         """Where records go on that the model is not sure of, if anywhere."""
         if self.early_exit_limit is None or self.upper_topic is None:
             return None
-        return EarlyExit(limit=self.early_exit_limit, upper_topic=self.upper_topic)
+        return EarlyExit(
+            limit=self.early_exit_limit,
+            upper_topic=self.upper_topic,
+            layer=self.early_exit_layer,
+        )
 
     @property
     def limit_of_dead_letters(self) -> DeadLetterLimit | None:

@@ -33,7 +33,7 @@ class EarlyExitEngine:
 class EarlyExitLoader:
     """Loads models of two outputs: the tensor for the next model, and the prediction.
 
-    Only the `.keras` file says which output is which.
+    Only the `.keras` file says which output is which, and has its layers.
     """
 
     def __init__(self, *, tensorflow: TensorFlowLoader) -> None:
@@ -45,7 +45,9 @@ class EarlyExitLoader:
             path = ModelFiles(order, source, Path(folder)).fetch(EngineName.KERAS)
             self._tensorflow.prepare()
             engine, answer_width = self._tensorflow.load_with_exit(
-                path, input_shape=tuple(order.input_shape)
+                path,
+                input_shape=tuple(order.input_shape),
+                layer=order.early_exit.layer if order.early_exit else None,
             )
         return LoadedEngine(
             engine=EarlyExitEngine(engine=engine, answer_width=answer_width)

@@ -54,19 +54,22 @@ class TensorFlowLoader:
         return _engine_of(_load_model(path), input_shape, _only_one)
 
     def load_with_exit(
-        self, path: Path, *, input_shape: tuple[int, ...]
+        self, path: Path, *, input_shape: tuple[int, ...], layer: str | None = None
     ) -> "tuple[TensorFlowEngine, int]":
         """Return an engine of both outputs of a `.keras` file, joined in each row.
 
         The second output, the prediction, comes first, and is as long as the number says;
-        the first output follows. Raise ArtifactModelError.
+        the first output follows, which is that of `layer` if it is named. Raise
+        ArtifactModelError.
         """
         model = _load_model(path)
+        if layer is not None:
+            model = _with_output_of(model, layer)
         outputs = getattr(model, "outputs", None) or []
         if len(outputs) != 2:
             raise ArtifactModelError(
-                f"the model has {len(outputs)} outputs; an early exit needs two: the "
-                "tensor for the next model, and the prediction"
+                f"the model has {len(outputs)} outputs; an early exit needs two, the "
+                "tensor for the next model and the prediction, or the name of a layer"
             )
         engine = _engine_of(model, input_shape, _exit_first)
         return engine, math.prod(outputs[1].shape[1:])
@@ -216,6 +219,23 @@ def _exit_first(outputs: list[Any]) -> Any:
 
     rows = [tf.reshape(each, (tf.shape(each)[0], -1)) for each in reversed(outputs)]
     return tf.concat([tf.cast(each, tf.float32) for each in rows], axis=1)
+
+
+def _with_output_of(model: Any, layer: str) -> Any:
+    """Return a model of two outputs: that of a layer, and that of the model."""
+    import keras
+
+    names = [each.name for each in model.layers]
+    if layer not in names:
+        raise ArtifactModelError(
+            f"the model has no layer {layer!r}, but {', '.join(names)}"
+        )
+    try:
+        return keras.Model(model.inputs, [model.get_layer(layer).output, *model.outputs])
+    except Exception as e:
+        raise ArtifactModelError(
+            f"the output of the layer {layer!r} cannot go on: {_text(e)}"
+        ) from e
 
 
 def _unzip(archive: Path, folder: Path) -> Path:

@@ -73,11 +73,11 @@ class Inferences:
         `start` says where it begins in an input topic that holds records. With
         `exactly_once` readers of the answers need `isolation.level=read_committed`.
         Clusters other than the platform's own are those that its settings name, with
-        topics that are there already. With `early_exit` (`limit` and `upper_topic`) records
-        that a model of two outputs is not sure of go on to another one. The fastest
-        `engine` is taken unless one is named; with more dead letters than
-        `dead_letter_limit` the inference pauses. Raise ProblemError `not-finished` if the
-        training has no result.
+        topics that are there already. With `early_exit` (`limit`, `upper_topic`, `layer`)
+        the output of a layer goes on to another topic for records that the model is not
+        sure of. The fastest `engine` is taken unless one is named; with more dead letters
+        than `dead_letter_limit` the inference pauses. Raise ProblemError `not-finished` if
+        the training has no result.
         """
         body = build(
             InferenceCreate,
