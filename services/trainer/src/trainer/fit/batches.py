@@ -102,6 +102,8 @@ def _dataset(
 ) -> Any:
     rows = tf.constant(np.asarray(part)) if order is None else order.rows
 
+    # There is nothing to convert, but looking for it takes long.
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def batch(number: Any) -> Any:
         # The end may be beyond the last row; the last batch is smaller then.
         return gather(rows[number * size : (number + 1) * size])

@@ -12,6 +12,7 @@ from kafkaml.schemas.attempts import EpochReport
 from kafkaml.schemas.fit import VALIDATION_PREFIX, FitOptions
 from trainer.checkpoints.checkpoint import Position
 from trainer.exceptions import DivergedError, ModelCodeError
+from trainer.fit.building import has_keras_steps
 from trainer.fit.options import learning_rate_of
 from trainer.fit.pace import Extent, Pace
 from trainer.messages import EpochDone, FitProgressed, Message, Metrics
@@ -120,7 +121,7 @@ class FitProgress(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has 
         A model with steps of its own may validate by other metrics than it trains.
         """
         names = set(logs)
-        if _has_keras_steps(self.model):
+        if has_keras_steps(self.model):
             names |= {VALIDATION_PREFIX + name for name in logs}
             self._check(names, self._options.monitors)
         else:
@@ -164,11 +165,3 @@ def _number(value: Any) -> float:
         return float(value)
     except (TypeError, ValueError):
         return 0.0
-
-
-def _has_keras_steps(model: Any) -> bool:
-    kind = type(model)
-    return (
-        kind.train_step is keras.Model.train_step
-        and kind.test_step is keras.Model.test_step
-    )

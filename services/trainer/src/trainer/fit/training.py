@@ -9,6 +9,7 @@ from kafkaml.schemas.results import CrossValidation
 from trainer.checkpoints.checkpointer import Checkpointer
 from trainer.data.dataset import Dataset
 from trainer.fit.batches import BatchSource, steps_of
+from trainer.fit.building import build_beforehand
 from trainer.fit.cross_validation import CrossValidator
 from trainer.fit.evaluation import assess, evaluate
 from trainer.fit.fitter import Fitted, Fitter
@@ -43,6 +44,7 @@ def train_model(
         checkpointer=checkpointer,
     )
     steps = _prepare(model, parameters, dataset)
+    build_beforehand(model, dataset)
     cross_validation = None
     if len(dataset.folds):
         validator = CrossValidator(
