@@ -89,11 +89,25 @@ class ComposeProject:
 
     def workloads(self, name: str | None = None, *, status: str | None = None) -> list[str]:
         """Return the containers that the orchestrator has started, or those of one name."""
+        found = self._names(status).items()
+        return [
+            container
+            for container, its_name in found
+            if ".spare." not in its_name and (name is None or f".{name}." in its_name)
+        ]
+
+    def spares(self) -> list[str]:
+        """Return the containers that wait for a check or a training."""
+        found = self._names("running").items()
+        return [container for container, name in found if ".spare." in name]
+
+    def _names(self, status: str | None) -> dict[str, str]:
         filters = [f"label=kafka-ml/scope={self.name}-workloads"]
-        filters += [f"label=kafka-ml/workload={name}"] if name else []
         filters += [f"status={status}"] if status else []
         options = [word for each in filters for word in ("--filter", each)]
-        return docker("ps", "--all", "--quiet", *options).split()
+        form = "{{.ID}} {{.Names}}"
+        lines = docker("ps", "--all", "--format", form, *options).splitlines()
+        return dict(line.split(" ", 1) for line in lines)
 
 
 def inspect(container: str) -> dict[str, Any]:

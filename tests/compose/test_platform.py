@@ -139,6 +139,25 @@ def inspect_gateway(network: str) -> str:
     return docker("network", "inspect", "--format", form, network).strip()
 
 
+def test_a_training_starts_in_a_container_that_has_tensorflow_loaded(
+    platform: ComposeProject, client: Client, configuration_id: int
+) -> None:
+    spares = eventually(lambda: platform.spares() or None, PATIENCE)
+    deployment = client.deployments.create(
+        configuration_id=configuration_id, resources=Resources(cpu="1500m", memory="3Gi")
+    )
+    name = attempt_name(only_training(deployment), 1)
+    (container,) = eventually(lambda: platform.workloads(name) or None, PATIENCE)
+    assert container in spares
+    limits = inspect(container)["HostConfig"]
+    assert (limits["Memory"], limits["MemorySwap"]) == (3 * 2**30, 3 * 2**30)
+    assert limits["NanoCpus"] == 1_500_000_000
+    stream(platform.bootstrap_servers, deployment)
+    finished = client.deployments.wait_finished(deployment.id, timeout=PATIENCE)
+    assert only_training(finished).state is TrainingState.FINISHED
+    assert eventually(lambda: platform.spares() or None, PATIENCE) != spares
+
+
 def test_a_killed_trainer_gets_a_new_attempt(
     platform: ComposeProject, client: Client, configuration_id: int
 ) -> None:

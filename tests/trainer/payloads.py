@@ -216,9 +216,9 @@ PAYLOADS = [
 
 IMPORTED = """\
 import socket, sys
-from trainer import warm_parent
+from trainer.preload import import_all
 from trainer.sandbox import standby_process
-warm_parent.import_all()
+import_all()
 standby_process.serve(socket.socket(fileno=int(sys.argv[1])))
 """
 

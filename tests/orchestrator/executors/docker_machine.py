@@ -17,13 +17,23 @@ from orchestrator.config import Settings
 from orchestrator.executors.base import Replica, Run
 from orchestrator.executors.docker.engine import Engine
 from orchestrator.executors.docker.executor import ABANDONED_AFTER, DockerExecutor
+from orchestrator.executors.docker.spares import Spares
 from orchestrator.executors.docker.stops import Stops
 
-# It runs what a test says, or else says what it was started for.
-DOCKERFILE = b"""
+# It runs what a test says, or else says what it was started for; a spare is told later.
+ENTRY = """
+import json, os, sys
+if "--spare" in sys.argv:
+    line = sys.stdin.readline()
+    if not line.endswith("\\n"):
+        sys.exit(75)
+    os.environ.update(json.loads(line)["environment"])
+exec(os.environ["SCRIPT"])
+"""
+DOCKERFILE = f"""
 FROM python:3.11-slim
 ENV SCRIPT="print('ran', os.environ['KAFKA_ML_WORKLOAD'])"
-CMD ["python", "-u", "-c", "import os; exec(os.environ['SCRIPT'])"]
+ENTRYPOINT {json.dumps(["python", "-u", "-c", ENTRY])}
 """
 GRACE = timedelta(seconds=4)
 PATIENCE_SECONDS = 60
@@ -40,7 +50,7 @@ def docker(*arguments: str, stdin: bytes = b"") -> str:
 @contextmanager
 def built_image() -> Iterator[str]:
     image = f"kafka-ml-test/workload:{uuid4().hex[:12]}"
-    docker("build", "--quiet", "--tag", image, "-", stdin=DOCKERFILE)
+    docker("build", "--quiet", "--tag", image, "-", stdin=DOCKERFILE.encode())
     yield image
     docker("image", "rm", "--force", image)
 
@@ -65,6 +75,11 @@ class DockerMachine:
         assert isinstance(found, dict)
         return found
 
+    def spares(self) -> list[str]:
+        """Return what runs and waits for an attempt."""
+        name = f"name=^{self.settings.docker_network}.spare."
+        return docker("ps", "--quiet", "--no-trunc", "--filter", name).split()
+
     @asynccontextmanager
     async def executor(
         self, *, abandoned_after: timedelta = ABANDONED_AFTER
@@ -76,6 +91,7 @@ class DockerMachine:
                     engine=engine,
                     builder=self.builder,
                     stops=stops,
+                    spares=Spares.of(self.settings, engine),
                     abandoned_after=abandoned_after,
                 )
             finally:
@@ -94,7 +110,7 @@ class DockerMachine:
 
 
 @contextmanager
-def docker_machine(image: str) -> Iterator[DockerMachine]:
+def docker_machine(image: str, *, spares: int = 0) -> Iterator[DockerMachine]:
     network = f"kafka-ml-test-{uuid4().hex[:12]}"
     docker("network", "create", network)
     machine = DockerMachine(
@@ -104,6 +120,7 @@ def docker_machine(image: str) -> Iterator[DockerMachine]:
             trainer_image=image,
             inferencer_image=image,
             stop_grace=GRACE,
+            docker_spares=spares,
         )
     )
     try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import struct
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,7 +13,18 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-Call = Literal["list", "inspect", "create", "start", "stop", "remove", "log"]
+Call = Literal[
+    "list",
+    "inspect",
+    "create",
+    "start",
+    "stop",
+    "remove",
+    "log",
+    "attach",
+    "rename",
+    "update",
+]
 Fault = (
     Literal[
         "hang",
@@ -27,9 +39,12 @@ Fault = (
 )
 
 CALLS: tuple[Call, ...] = ("list", "inspect", "create", "start", "stop", "remove", "log")
+CALLS_OF_SPARES: tuple[Call, ...] = ("attach", "rename", "update")
 TIME = "2030-01-01T00:00:00.123456789Z"
 NO_TIME = "0001-01-01T00:00:00Z"
 NO_IMAGE = "kafka-ml/none:1"
+
+_UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -51,6 +66,22 @@ class FakeContainer:
     status: str = "created"
     exit_code: int = 0
     log: bytes = b"ready\n"
+    image: str = ""
+    inputs: list[bytes] = field(default_factory=list)
+
+    @property
+    def order(self) -> dict[str, Any]:
+        """What a spare was told; it has to be one order."""
+        [line] = self.inputs
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+    def close_input(self, content: bytes) -> None:
+        """Do what a trainer does that waits for its order."""
+        if content.endswith(b"\n"):
+            self.inputs.append(content)
+        elif self.status == "running":
+            self.status, self.exit_code = "exited", 75
 
 
 @dataclass
@@ -83,6 +114,9 @@ class FakeDocker:
             ("stop", "POST", "/containers/{id}/stop", self._stop),
             ("log", "GET", "/containers/{id}/logs", self._log),
             ("remove", "DELETE", "/containers/{id}", self._remove),
+            ("attach", "POST", "/containers/{id}/attach", self._attach),
+            ("rename", "POST", "/containers/{id}/rename", self._rename),
+            ("update", "POST", "/containers/{id}/update", self._update),
         ]
         for call, method, path, handler in routes:
             route = f"/v1.45{path}"
@@ -133,12 +167,19 @@ class FakeDocker:
         return web.json_response({"ApiVersion": "1.45"})
 
     async def _list(self, request: web.Request) -> web.Response:
-        asked = json.loads(request.query["filters"])["label"]
-        wanted = {tuple(each.split("=", 1)) for each in asked}
+        filters = json.loads(request.query["filters"])
+        wanted = {tuple(each.split("=", 1)) for each in filters["label"]}
+        [pattern] = filters.get("name", [""])
         found = [
-            {"Id": each.id, "State": each.status, "Labels": each.config["Labels"]}
+            {
+                "Id": each.id,
+                "Names": [f"/{each.name}"],
+                "Image": each.image,
+                "State": each.status,
+                "Labels": each.config["Labels"],
+            }
             for each in self.containers.values()
-            if wanted <= each.config["Labels"].items()
+            if wanted <= each.config["Labels"].items() and re.search(pattern, each.name)
         ]
         return web.json_response(found)
 
@@ -146,9 +187,9 @@ class FakeDocker:
         name, config = request.query["name"], await request.json()
         if config["Image"] == NO_IMAGE:
             raise Refusal(404, f"No such image: {NO_IMAGE}")
-        if any(each.name == name for each in self.containers.values()):
-            raise Refusal(409, f"Conflict. The container name {name} is already in use")
-        made = FakeContainer(f"id-{len(self.calls)}", name, config)
+        self._check_free(name)
+        identity = f"id-{len(self.calls)}"
+        made = FakeContainer(identity, name, config, image=config["Image"])
         self.containers[made.id] = made
         return web.json_response({"Id": made.id, "Warnings": []}, status=201)
 
@@ -186,7 +227,7 @@ class FakeDocker:
 
     async def _remove(self, request: web.Request) -> web.Response:
         container = self._found(request)
-        if container.status == "running":
+        if container.status == "running" and "force" not in request.query:
             raise Refusal(409, "cannot remove container: container is running")
         del self.containers[container.id]
         return web.Response(status=204)
@@ -198,11 +239,50 @@ class FakeDocker:
         body = struct.pack(">BxxxL", 1, len(content)) + content
         return web.Response(body=body)
 
+    async def _attach(self, request: web.Request) -> web.StreamResponse:
+        container = self._found(request)
+        held = _Input()
+        response = web.StreamResponse(status=101, headers=_UPGRADE)
+        await response.prepare(request)
+        request.protocol.set_parser(held)  # type: ignore[arg-type]  # any will do
+        await held.closed.wait()
+        container.close_input(bytes(held.content))
+        return response
+
+    async def _rename(self, request: web.Request) -> web.Response:
+        container = self._found(request)
+        self._check_free(request.query["name"])
+        container.name = request.query["name"]
+        return web.Response(status=204)
+
+    async def _update(self, request: web.Request) -> web.Response:
+        self._found(request).config["HostConfig"] |= await request.json()
+        return web.json_response({"Warnings": None})
+
+    def _check_free(self, name: str) -> None:
+        if any(each.name == name for each in self.containers.values()):
+            raise Refusal(409, f"Conflict. The container name {name} is already in use")
+
     def _found(self, request: web.Request) -> FakeContainer:
         identity = request.match_info["id"]
         if identity not in self.containers:
             raise Refusal(404, f"No such container: {identity}")
         return self.containers[identity]
+
+
+class _Input:
+    """What comes by a connection that is no longer HTTP."""
+
+    def __init__(self) -> None:
+        self.content = bytearray()
+        self.closed = asyncio.Event()
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        self.content += data
+        return False, b""
+
+    def feed_eof(self) -> None:
+        self.closed.set()
 
 
 async def _break_off(request: web.Request) -> web.StreamResponse:

@@ -21,13 +21,14 @@ from orchestrator.exceptions import (
 from orchestrator.executors.base import Replica
 from orchestrator.executors.docker.engine import Engine
 from orchestrator.executors.docker.executor import DockerExecutor
+from orchestrator.executors.docker.spares import Spares
 from orchestrator.executors.docker.stops import STOPS_AT_ONCE, Stops
 
 from ..builders import workload  # noqa: TID252 - tests of one package
 from .fake_docker import CALLS, NO_IMAGE, Call, FakeDocker, Fault, fake_docker
 
 TRAINING = workload()
-SETTINGS = Settings(stop_grace=timedelta(seconds=0.2))
+SETTINGS = Settings(stop_grace=timedelta(seconds=0.2), docker_spares=0)
 CALL_TIMEOUT = timedelta(seconds=0.3)
 FAULTS: tuple[Fault, ...] = (
     "hang",
@@ -55,7 +56,12 @@ async def connected(settings: Settings = SETTINGS) -> AsyncIterator[DockerExecut
         stops = Stops(engine=engine, grace=settings.stop_grace)
         try:
             builder = ContainerBuilder(settings=settings)
-            yield DockerExecutor(engine=engine, builder=builder, stops=stops)
+            yield DockerExecutor(
+                engine=engine,
+                builder=builder,
+                stops=stops,
+                spares=Spares.of(settings, engine),
+            )
         finally:
             await stops.close()
 

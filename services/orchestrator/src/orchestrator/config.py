@@ -51,6 +51,11 @@ class DockerSettings(ImageSettings):
     docker_temporary_bytes: int = Field(
         default=2 * 2**30, ge=2**20, description="of the folder /tmp, kept in memory"
     )
+    docker_spares: int = Field(
+        default=1,
+        ge=0,
+        description="containers that wait for a check or a training, TensorFlow loaded",
+    )
 
 
 class KubernetesSettings(ImageSettings):
@@ -148,7 +153,7 @@ class Settings(
     )
     warm_start: bool = Field(
         default=True,
-        description="keep TensorFlow loaded for the trainings of the process executor",
+        description="keep TensorFlow loaded for trainings; not on Kubernetes",
     )
     warm_command: list[str] = Field(
         default=[
@@ -160,7 +165,7 @@ class Settings(
     )
     warm_idle: Duration = Field(
         default=timedelta(minutes=15),
-        description="without a training or a check, until that process ends",
+        description="without a training or a check, until nothing is kept loaded",
     )
     pass_interval: Duration = timedelta(seconds=2)
     stop_grace: Duration = Field(

@@ -41,8 +41,14 @@ RUNTIME_BYTES = 2**30
 logger = structlog.get_logger()
 
 
-def run(*, attempts: Attempts, settings: TrainerSettings, kafka: KafkaSettings) -> int:
-    """Do what the API orders and return the exit code."""
+def run(
+    *,
+    attempts: Attempts,
+    settings: TrainerSettings,
+    kafka: KafkaSettings,
+    standby: Standby | None = None,
+) -> int:
+    """Do what the API orders and return the exit code; `standby` is one that is there."""
     stopwatch = Stopwatch()
     reporter = Reporter(attempts)
     try:
@@ -55,7 +61,7 @@ def run(*, attempts: Attempts, settings: TrainerSettings, kafka: KafkaSettings) 
                 kafka=kafka,
                 directory=Path(folder),
                 stopwatch=stopwatch,
-                standby=Standby.inherited(settings.standby_descriptor),
+                standby=standby or Standby.inherited(settings.standby_descriptor),
             )
             work.do(order)
     except TrainerError as e:

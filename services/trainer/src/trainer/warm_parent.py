@@ -11,17 +11,14 @@ attempt can reach another one:
                              └─ trainer (has the secrets, and the line to the standby)
 """
 
-import gc
 import json
 import os
 import socket
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NoReturn
 
+from trainer.preload import preload
 from trainer.sandbox import standby_process
 from trainer.sandbox.protection import hide_process
 from trainer.sandbox.standby import MAX_PACKET_BYTES
@@ -29,18 +26,6 @@ from trainer.sandbox.standby import MAX_PACKET_BYTES
 READY = b"ready"
 FILES = 3
 FAILED = 127
-
-# The model's process gets an environment of its own, but too late for these.
-_ENVIRONMENT = {
-    "CUDA_VISIBLE_DEVICES": "-1",
-    "KERAS_BACKEND": "tensorflow",
-    # Below the folder of the process that makes use of it.
-    "KERAS_HOME": ".keras",
-    # Threads of the parent would be missing in its forks.
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +46,7 @@ def main() -> None:
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)
     os.close(nothing)
-    import_all()
-    if (count := len(list(Path("/proc/self/task").iterdir()))) != 1:
-        sys.exit(f"TensorFlow has started threads ({count - 1}): it cannot be forked")
-    gc.freeze()  # what is never looked at stays shared
+    preload()
     orchestrator.send(READY)
     serve(orchestrator)
 
@@ -115,23 +97,6 @@ def _start(
     except BaseException as e:  # noqa: BLE001  # nothing of the parent may go on here
         os.write(2, f"{start.command[0]} cannot be started: {e}\n".encode())
         os._exit(FAILED)
-
-
-def import_all() -> None:
-    """Import what a model's process needs; run no operation, which would start threads."""
-    os.environ.clear()
-    os.environ.update(_ENVIRONMENT)
-    with TemporaryDirectory() as folder:
-        os.chdir(folder)
-        import trainer.child
-        import trainer.fit.training
-        import trainer.models.failures
-        import trainer.models.inspection
-        import trainer.models.source  # noqa: F401
-
-        os.chdir("/")
-    for each in _ENVIRONMENT:  # what TensorFlow has added stays
-        del os.environ[each]
 
 
 if __name__ == "__main__":

@@ -77,3 +77,5 @@ class ExitCode:
     DATA = 4
     RETRYABLE = 5
     DRAINED = 143
+    # Of a trainer that has waited for an attempt, and was given none.
+    NO_ORDER = 75

@@ -12,7 +12,7 @@ ADVERTISED_HOST_VARIABLE = "KAFKA_ML_ADVERTISED_HOST"
 TEMPORARY_DIRECTORY = "/tmp"  # noqa: S108 - the container's own
 
 # All that libraries write beside the data has to be in the one folder that can be written.
-_HOMES = {
+HOMES = {
     "HOME": TEMPORARY_DIRECTORY,
     "TMPDIR": TEMPORARY_DIRECTORY,
     "KERAS_HOME": f"{TEMPORARY_DIRECTORY}/keras",
@@ -36,11 +36,11 @@ def variables_of(workload: Workload, *, temporary_bytes: int) -> dict[str, str]:
     `temporary_bytes` is what a training may write before the container is ended for it.
     """
     if workload.kind is WorkloadKind.INFERENCE:
-        return _HOMES | _inferencer_variables(workload)
+        return HOMES | _inferencer_variables(workload)
     place = {"KAFKA_ML_WORK_DIRECTORY": TEMPORARY_DIRECTORY}
     if workload.kind is WorkloadKind.TRAINING:
         place["KAFKA_ML_TEMPORARY_BYTES"] = str(temporary_bytes)
-    return _HOMES | place
+    return HOMES | place
 
 
 def _inferencer_variables(workload: Workload) -> dict[str, str]:

@@ -23,6 +23,7 @@ from trainer.exceptions import PlatformError
 MAX_PACKET_BYTES = 64 * 2**10
 ANSWER_SECONDS = 60.0
 END_SECONDS = 10.0
+PRELOAD = "preload"
 LOG = 2  # what a model prints goes to the trainer's log
 
 # Those that a child of the trainer would have from it; it sets the others itself.
@@ -87,14 +88,15 @@ class Standby:
             return None
 
     @classmethod
-    def start(cls, environment: Mapping[str, str]) -> Self:
-        """Start one that has yet to import TensorFlow."""
+    def start(cls, environment: Mapping[str, str], *, preload: bool = False) -> Self:
+        """Start one that has yet to import TensorFlow: at once, or only in its children."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             process = subprocess.Popen(  # noqa: S603  # no shell, our own arguments
                 [
                     *(sys.executable, "-I", "-u", "-X", "faulthandler"),
                     *("-m", "trainer.sandbox.standby_process", str(theirs.fileno())),
+                    *([PRELOAD] if preload else []),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=LOG,

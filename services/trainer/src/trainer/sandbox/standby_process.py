@@ -1,7 +1,8 @@
 """The process that is forked for a model's code, and sees to its end.
 
 It waits beside a trainer, without a thread and without a secret. It may be a fork of one
-that has imported TensorFlow already; started by itself, it leaves that to its child.
+that has imported TensorFlow already; started by itself, it leaves that to its child, unless
+it is told to be ahead.
 """
 
 import os
@@ -17,13 +18,14 @@ from pathlib import Path
 from typing import NoReturn
 
 from trainer.child import run_child
+from trainer.preload import preload
 from trainer.sandbox.protection import (
     adopt_orphans,
     die_with_parent,
     hide_process,
     show_process,
 )
-from trainer.sandbox.standby import MAX_PACKET_BYTES, Spawn
+from trainer.sandbox.standby import MAX_PACKET_BYTES, PRELOAD, Spawn
 
 FILES = 3
 KILL_SECONDS = 5.0
@@ -98,6 +100,9 @@ def _become_child(spawn: Spawn, files: list[int]) -> NoReturn:
 
 
 def main() -> None:
+    """Serve at an open file, whose number is the first argument."""
+    if PRELOAD in sys.argv[2:]:
+        preload()
     serve(socket.socket(fileno=int(sys.argv[1])))
 
 

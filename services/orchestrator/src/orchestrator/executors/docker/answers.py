@@ -4,7 +4,7 @@ A `KeyError`, `TypeError` or `ValueError` says that the answer is not as documen
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -13,15 +13,30 @@ _RUNNING = {"running", "paused", "restarting"}
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A container in a list."""
+    """A container in a list.
+
+    `image` is what it was made of: by name, or by digest if the name now means another one.
+    """
 
     id: str
+    name: str
+    image: str
     state: str
     labels: Mapping[str, str]
 
     @classmethod
     def from_answer(cls, answer: Any) -> Self:
-        return cls(answer["Id"], answer["State"], dict(answer["Labels"] or {}))
+        return cls(
+            id=answer["Id"],
+            name=answer["Names"][0].removeprefix("/"),
+            image=answer["Image"],
+            state=answer["State"],
+            labels=dict(answer["Labels"] or {}),
+        )
+
+    def as_unstarted(self) -> Self:
+        """Return what is seen of one that never began with what it was to do."""
+        return replace(self, state="created")
 
     @property
     def is_unstarted(self) -> bool:

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from kafkaml.schemas.states import ExitCode, FailureReason
 from kafkaml.schemas.workloads import Phase
-from orchestrator.builders.container import REPLICA, RESTARTS, STARTS
+from orchestrator.builders.container import REPLICA, RESTARTS, SCOPE, STARTS, run_of
 from orchestrator.builders.labels import PLATFORM, WORKLOAD
+from orchestrator.builders.spare import SPARE
 from orchestrator.executors.base import Replica, Run
 from orchestrator.executors.docker.answers import Inspected, Listed
 
@@ -34,21 +35,30 @@ class Container:
 
     @classmethod
     def from_listed(cls, listed: Listed) -> Self | None:
-        """Return the container; None if its labels are not as this orchestrator writes."""
+        """Return the container; None if its labels are not as this orchestrator writes.
+
+        Those of one that was a spare do not tell its run: its name does. It has none in it
+        as long as it is a spare.
+        """
         labels = listed.labels
         try:
-            return cls(
-                listed=listed,
-                run=Run(labels[WORKLOAD], int(labels[REPLICA]), int(labels[STARTS])),
-                restarts=int(labels[RESTARTS]),
-                platform=UUID(labels[PLATFORM]),
-            )
+            if SPARE in labels:
+                run, restarts = run_of(listed.name, labels[SCOPE]), 0
+            else:
+                run = Run(labels[WORKLOAD], int(labels[REPLICA]), int(labels[STARTS]))
+                restarts = int(labels[RESTARTS])
+            return cls(listed, run, restarts, UUID(labels[PLATFORM]))
         except (KeyError, ValueError):
             return None
 
     @property
     def id(self) -> str:
         return self.listed.id
+
+    @property
+    def may_lack_an_order(self) -> bool:
+        """Tell whether it may have ended as the spare that it was."""
+        return SPARE in self.listed.labels and not self.listed.is_running
 
     def to_replica(
         self, seen: Inspected, *, newest_line_at: int, killed_message: str

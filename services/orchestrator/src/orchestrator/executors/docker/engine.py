@@ -3,12 +3,13 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any, Self
 
 import aiohttp
 from aiodocker import Docker, DockerError
+from aiodocker.stream import Stream
 
 from kafkaml.schemas.states import FailureReason
 from orchestrator.exceptions import ExecutorError, StartRefusedError
@@ -42,11 +43,20 @@ class Engine:
         async with docker:
             yield cls(docker, call_timeout=call_timeout)
 
-    async def list(self, labels: Mapping[str, str]) -> Sequence[Listed]:
-        """Return the containers with these labels, in any state."""
-        filters = json.dumps({"label": [f"{key}={it}" for key, it in labels.items()]})
+    async def list(
+        self, labels: Mapping[str, str], *, name: str | None = None
+    ) -> Sequence[Listed]:
+        """Return the containers with these labels, in any state.
+
+        `name` is a regular expression: only those whose name matches.
+        """
+        filters = {"label": [f"{key}={it}" for key, it in labels.items()]}
+        if name is not None:
+            filters["name"] = [name]
         async with self._asked("list containers"):
-            found = await self._docker.containers.list(all=True, filters=filters)
+            found = await self._docker.containers.list(
+                all=True, filters=json.dumps(filters)
+            )
             return [Listed.from_answer(each) for each in found]
 
     async def inspect(self, container: str) -> Inspected | None:
@@ -114,6 +124,45 @@ class Engine:
                     raise
             return True
 
+    async def discard(self, container: str) -> None:
+        """Kill a container, if it runs, and remove it."""
+        async with self._asked("remove a container"):
+            try:
+                await self._docker.containers.container(container).delete(
+                    force=True, v=True
+                )
+            except DockerError as e:
+                if not await self._is_going(container, e):
+                    raise
+
+    async def rename(self, container: str, name: str) -> bool:
+        """Give a container another name; False if the name is taken."""
+        async with self._asked("rename a container"):
+            try:
+                await self._docker.containers.container(container).rename(name)
+            except DockerError as e:
+                if e.status == 409:
+                    return False
+                raise
+            return True
+
+    async def update(self, container: str, limits: Mapping[str, Any]) -> None:
+        """Change what a container may use."""
+        async with self._asked("change the limits of a container"):
+            await self._docker._query_json(  # noqa: SLF001 - there is no other way to ask
+                f"containers/{container}/update", method="POST", data=dict(limits)
+            )
+
+    async def open_input(self, container: str) -> "Input":
+        """Hold the standard input of a container, which is to be started later."""
+        stream = self._docker.containers.container(container).attach(stdin=True)
+        async with self._asked("open the input of a container"):
+            try:
+                return Input(await stream.__aenter__(), call_timeout=self._call_timeout)
+            except BaseException:
+                await stream.close()
+                raise
+
     async def log(self, container: str, *, lines: int = _LOG_LINES) -> bytes | None:
         """Return the newest lines of both streams; None if the container is gone."""
         async with self._asked("read a log"):
@@ -142,24 +191,53 @@ class Engine:
         seen = await self.inspect(container)
         return seen is None or seen.state == "removing"
 
-    @asynccontextmanager
-    async def _asked(
+    def _asked(
         self, what: str, *, more: timedelta = timedelta()
-    ) -> AsyncIterator[None]:
-        limit = (self._call_timeout + more).total_seconds()
-        try:
-            async with asyncio.timeout(limit):
-                yield
-        except TimeoutError as e:
-            raise ExecutorError(
-                f"Docker did not {what}: no answer within {limit:g} s."
-            ) from e
-        except DockerError as e:
-            raise ExecutorError(f"Docker did not {what}: {e.message}") from e
-        except (aiohttp.ClientError, OSError, ValueError, TypeError, LookupError) as e:
-            raise ExecutorError(
-                f"Docker did not {what}: its answer makes no sense ({e!r})."
-            ) from e
+    ) -> AbstractAsyncContextManager[None]:
+        return _asked(what, self._call_timeout + more)
+
+
+class Input:
+    """The standard input of a container. It is closed with this, or with this process."""
+
+    def __init__(self, stream: Stream, *, call_timeout: timedelta) -> None:
+        self._stream = stream
+        self._call_timeout = call_timeout
+
+    async def write(self, content: bytes) -> None:
+        """Write all of it, on its way at least; raise `ExecutorError`."""
+        async with _asked("take an input", self._call_timeout):
+            await self._stream.write_in(content)
+
+    async def close(self) -> None:
+        """Close it; a second call does nothing."""
+        with suppress(*_NONSENSE):
+            await self._stream.close()
+
+
+# aiodocker asserts that a connection is still there.
+_NONSENSE = (
+    *(aiohttp.ClientError, OSError, ValueError, TypeError, LookupError),
+    *(AssertionError, RuntimeError),
+)
+
+
+@asynccontextmanager
+async def _asked(what: str, limit: timedelta) -> AsyncIterator[None]:
+    seconds = limit.total_seconds()
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as e:
+        raise ExecutorError(
+            f"Docker did not {what}: no answer within {seconds:g} s."
+        ) from e
+    except DockerError as e:
+        raise ExecutorError(f"Docker did not {what}: {e.message}") from e
+    except _NONSENSE as e:
+        raise ExecutorError(
+            f"Docker did not {what}: its answer makes no sense ({e!r})."
+        ) from e
 
 
 def _raise_refusal(error: DockerError, *, image: str = "") -> None:
