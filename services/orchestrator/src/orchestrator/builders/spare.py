@@ -21,7 +21,7 @@ from orchestrator.config import Settings
 
 SPARE = "kafka-ml/spare"
 
-# Half of it is in use. An attempt may have no less: the engine cannot take it away again.
+# A third of it is in use. An attempt may have no less: the engine cannot take it away again.
 MEMORY_BYTES = 2**30
 # It gives way to whatever else wants to run.
 _LEAST_CPU_SHARES = 2
