@@ -21,7 +21,7 @@ from orchestrator.config import Settings
 
 SPARE = "kafka-ml/spare"
 
-# A third of it is in use. An attempt may have no less: the engine cannot take it away again.
+# A third of it is in use. An attempt may have no less, for the engine takes none away.
 MEMORY_BYTES = 2**30
 # It gives way to whatever else wants to run.
 _LEAST_CPU_SHARES = 2
