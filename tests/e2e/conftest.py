@@ -8,7 +8,7 @@ from kafkaml.client import Client
 from tests.support.platform import RunningPlatform
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatform]:
     """All parts, each a process of its own."""
     running = RunningPlatform(tmp_path_factory.mktemp("platform"))
