@@ -23,8 +23,8 @@ from tests.trainer.payloads import (  # noqa: E402
     PAYLOADS,
     Payload,
     end_of,
-    warm_standby,
 )
+from tests.trainer.warm import warm_standby  # noqa: E402
 
 from trainer.exceptions import PlatformError  # noqa: E402
 from trainer.sandbox.standby import Standby  # noqa: E402
@@ -54,16 +54,15 @@ def main() -> None:
 
 
 def _run(payload: Payload, folder: Path, standby: Standby | None) -> str:
-    limit = payload.deadline_seconds
     try:
-        end = end_of(payload.source, folder / "payload", standby, deadline_seconds=limit)
+        end = end_of(payload.source, folder / "payload", standby, limits=payload.limits)
         next_one = end_of(CLASSIFIER, folder / "next", standby)
     except PlatformError as e:
         return f"FAIL  {e}"
     is_right = (
         end.reason == payload.reason
         and payload.text in end.message
-        and end.seconds < limit + MARGIN_SECONDS
+        and end.seconds < payload.limits.longest + MARGIN_SECONDS
         and next_one.reason is None
     )
     text = (end.message.splitlines() or [""])[0][:70]

@@ -20,6 +20,8 @@ sys.path.insert(0, str(ROOT))
 from tests.trainer.kills import CHECKPOINT_SECONDS, Killed, train_killed  # noqa: E402
 
 KILLS_PER_TRAINING = 10
+# What writing and telling may take beside the interval.
+MARGIN_SECONDS = 2.0
 
 
 def main() -> None:
@@ -52,14 +54,15 @@ def _is_same(run: Killed, whole: Killed) -> bool:
 
 def _report(done: list[Killed], *, is_same: bool) -> None:
     redone = [seconds for run in done for seconds in run.redone_seconds]
+    is_good = is_same and max(redone) <= CHECKPOINT_SECONDS + MARGIN_SECONDS
     print(
         f"trainings={len(done)} kills={len(redone)} "
         f"resumed={sum(run.resumed for run in done)} "
         f"redone max={max(redone):.2f} s mean={np.mean(redone):.2f} s "
-        f"(interval {CHECKPOINT_SECONDS} s) {'PASS' if is_same else 'FAIL'}",
+        f"(interval {CHECKPOINT_SECONDS} s) {'PASS' if is_good else 'FAIL'}",
         flush=True,
     )
-    if not is_same:
+    if not is_good:
         sys.exit(1)
 
 

@@ -43,11 +43,15 @@ model.compile(
     keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"]
 )
 """
-PARAMETERS = TrainingParameters.model_validate(
-    {"batch_size": 4, "epochs": 60, "fit": {"restore_best": {"monitor": "val_loss"}}}
-)
+EPOCHS = 60
 CHECKPOINT_SECONDS = 0.3
+# About what one takes: any of its steps may be the last.
+EPOCH_SECONDS = 0.1
 PATIENCE_SECONDS = 120.0
+
+
+# Whole epochs that are done, and steps of the next one.
+Place = tuple[int, int]
 
 
 @dataclass
@@ -57,7 +61,10 @@ class Killed:
     folder: Path
     kills: int = 0
     resumed: int = 0
+    kept: Place = (0, 0)
     redone_seconds: list[float] = field(default_factory=list)
+    # What was kept when an attempt began, and what it did first.
+    begun: list[tuple[Place, Place]] = field(default_factory=list)
     epochs: list[EpochDone] = field(default_factory=list)
     trained: Trained | None = None
 
@@ -81,8 +88,9 @@ def train_killed(
     chance: random.Random,
     source: str = SOURCE,
     standby: Standby | None = None,
+    epochs: int = EPOCHS,
 ) -> Killed:
-    """Train; kill the process so often, each time a random while after its first step."""
+    """Train; kill the process so often, at moments that are spread by chance."""
     run = Killed(folder)
     kept = folder.with_name(f"{folder.name}.kept")
     while run.trained is None:
@@ -91,20 +99,32 @@ def train_killed(
         plain_dataset().save(folder / DATA_DIRECTORY)
         if kept.exists():
             shutil.copy(kept, folder / RESUME_FILE)
-        is_killed = run.kills < kills
-        after = chance.uniform(0, 4 * CHECKPOINT_SECONDS) if is_killed else None
-        place = Place(folder, source, standby)
-        _attempt(run, place, kept, kill_after=after)
+        what = Attempt(folder, source, standby, epochs)
+        moment = None
+        if run.kills < kills:
+            part = epochs / (kills + 1)
+            epoch = int(part * (run.kills + chance.random()))
+            moment = Moment(epoch, chance.uniform(0, EPOCH_SECONDS))
+        _attempt(run, what, kept, moment)
     return run
 
 
 @dataclass(frozen=True)
-class Place:
+class Moment:
+    """When to kill: so long after an epoch, and not before a first step."""
+
+    epoch: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Attempt:
     """Where an attempt runs what; `standby` has TensorFlow imported."""
 
     folder: Path
     source: str
     standby: Standby | None
+    epochs: int
 
     def sandbox(self) -> Sandbox:
         environment = child_environment(
@@ -115,16 +135,27 @@ class Place:
     def build(self) -> Build:
         return Build(source=self.source, seed=5, memory_bytes=None, try_saving=False)
 
+    def order(self, *, is_resumed: bool) -> Train:
+        checkpointing = Checkpointing(
+            identity="a", attempt=1, seconds=CHECKPOINT_SECONDS, is_resumed=is_resumed
+        )
+        parameters = {"batch_size": 4, "epochs": self.epochs, "fit": {"restore_best": {}}}
+        return Train(
+            parameters=TrainingParameters.model_validate(parameters),
+            checkpointing=checkpointing,
+        )
 
-def _attempt(run: Killed, place: Place, kept: Path, *, kill_after: float | None) -> None:
+
+def _attempt(run: Killed, what: Attempt, kept: Path, kill: Moment | None) -> None:
     """Run one process to its end; keep its checkpoints as the API would."""
     run.epochs = []
-    with place.sandbox() as sandbox:
-        sandbox.send(place.build())
+    found, is_begun = run.kept, False
+    with what.sandbox() as sandbox:
+        sandbox.send(what.build())
         assert isinstance(_next(sandbox), Ready)
         assert isinstance(_next(sandbox), Built)
         run.resumed += kept.exists()
-        sandbox.send(_order(is_resumed=kept.exists()))
+        sandbox.send(what.order(is_resumed=kept.exists()))
         secure = kill_at = None
         while run.trained is None:
             now = time.monotonic()
@@ -137,23 +168,28 @@ def _attempt(run: Killed, place: Place, kept: Path, *, kill_after: float | None)
             if isinstance(report, CheckpointWritten):
                 (run.folder / CHECKPOINT_FILE).replace(kept)
                 secure = time.monotonic()
+                run.kept = (report.epochs, report.steps)
             elif isinstance(report, EpochDone):
                 run.epochs.append(report)
+                kill_at = kill_at or _reached(kill, run, secure)
             elif isinstance(report, Trained):
                 run.trained = report
             elif isinstance(report, FitProgressed):
+                if not is_begun:
+                    first = (report.report.epoch - 1, report.report.step)
+                    run.begun.append((found, first))
+                    is_begun = True
                 secure = secure or time.monotonic()
-                if kill_at is None and kill_after is not None:
-                    kill_at = secure + kill_after
+                kill_at = kill_at or _reached(kill, run, secure)
             else:
                 assert report is None, report
 
 
-def _order(*, is_resumed: bool) -> Train:
-    checkpointing = Checkpointing(
-        identity="a", attempt=1, seconds=CHECKPOINT_SECONDS, is_resumed=is_resumed
-    )
-    return Train(parameters=PARAMETERS, checkpointing=checkpointing)
+def _reached(kill: Moment | None, run: Killed, secure: float | None) -> float | None:
+    """Return when to kill, if this is the epoch for it and a step of it is done."""
+    if kill is None or secure is None or len(run.epochs) < kill.epoch:
+        return None
+    return time.monotonic() + kill.seconds
 
 
 def _next(sandbox: Sandbox) -> Any:

@@ -16,6 +16,7 @@ from tests.trainer.orders import training_order
 from tests.trainer.streams import Record, announce, make_topic, message_of, produce
 from trainer.config import TrainerSettings
 from trainer.run import run
+from trainer.sandbox.standby import Standby
 from trainer.testing import InMemoryAttempts
 
 COUNT = 60
@@ -91,6 +92,7 @@ def test_a_model_learns_from_files(
     kafka_bootstrap: str,
     topic_name: Callable[[str], str],
     settings: TrainerSettings,
+    standby: Standby,
 ) -> None:
     data, control = topic_name("data"), topic_name("control")
     make_topic(kafka_bootstrap, data)
@@ -112,7 +114,7 @@ def test_a_model_learns_from_files(
     )
 
     kafka = KafkaSettings(bootstrap_servers=kafka_bootstrap)
-    code = run(attempts=attempts, settings=settings, kafka=kafka)
+    code = run(attempts=attempts, settings=settings, kafka=kafka, standby=standby)
 
     assert code == ExitCode.ACCEPTED, attempts.accepted_failure
     assert attempts.accepted_result is not None

@@ -1,9 +1,7 @@
 """Models that do harm: each ends in a named reason in time, and harms no other."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.trainer.orders import CLASSIFIER
@@ -12,17 +10,8 @@ from tests.trainer.payloads import (
     PAYLOADS,
     Payload,
     end_of,
-    warm_standby,
 )
-from trainer.sandbox.standby import Standby
-
-Place = tuple[Standby, psutil.Process]
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with warm_standby(tmp_path_factory.mktemp("standby") / "log") as standby:
-        yield standby
+from tests.trainer.warm import Place
 
 
 @pytest.mark.parametrize("payload", PAYLOADS, ids=str)
@@ -30,11 +19,10 @@ def test_a_payload_ends_in_its_reason_and_leaves_nothing(
     payload: Payload, place: Place, tmp_path: Path
 ) -> None:
     standby, process = place
-    limit = payload.deadline_seconds
-    end = end_of(payload.source, tmp_path / "work", standby, deadline_seconds=limit)
+    end = end_of(payload.source, tmp_path / "work", standby, limits=payload.limits)
     assert end.reason == payload.reason, end.message
     assert payload.text in end.message
-    assert end.seconds < limit + MARGIN_SECONDS
+    assert end.seconds < payload.limits.longest + MARGIN_SECONDS
     assert not standby.is_taken
     assert not process.children(recursive=True)
 

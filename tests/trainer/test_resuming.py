@@ -15,6 +15,7 @@ from tests.trainer.orders import CLASSIFIER, training_order
 from tests.trainer.streams import announce, make_topic, message_of, produce, separable
 from trainer.config import TrainerSettings
 from trainer.run import run
+from trainer.sandbox.standby import Standby
 from trainer.testing import InMemoryAttempts
 
 COUNT = 300
@@ -62,12 +63,16 @@ def weights_of(attempts: InMemoryAttempts, folder: Path) -> list[Any]:
 
 
 def test_another_attempt_tells_and_gives_what_one_would_have(
-    order: Order, settings: TrainerSettings, kafka_bootstrap: str, tmp_path: Path
+    order: Order,
+    settings: TrainerSettings,
+    standby: Standby,
+    kafka_bootstrap: str,
+    tmp_path: Path,
 ) -> None:
     kafka = KafkaSettings(bootstrap_servers=kafka_bootstrap)
 
     def attempt(attempts: InMemoryAttempts) -> int:
-        return run(attempts=attempts, settings=settings, kafka=kafka)
+        return run(attempts=attempts, settings=settings, kafka=kafka, standby=standby)
 
     lost = LostAttempts(order)
     assert attempt(lost) == ExitCode.DRAINED

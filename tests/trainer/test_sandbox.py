@@ -40,10 +40,11 @@ for descriptor in range(3, 50):
 """
 
 
-def checked(source: str, settings: TrainerSettings) -> ModelError:
+def checked(source: str, settings: TrainerSettings, standby: Standby) -> ModelError:
     """Return what a check says about a bad source; the check itself must succeed."""
     attempts = InMemoryAttempts(check_order(source))
-    assert run(attempts=attempts, settings=settings, kafka=KafkaSettings()) == 0
+    kafka = KafkaSettings()
+    assert run(attempts=attempts, settings=settings, kafka=kafka, standby=standby) == 0
     assert attempts.calls == ["order", "check"]
     assert attempts.accepted_check is not None
     error = attempts.accepted_check.error
@@ -62,10 +63,10 @@ def test_a_good_source_is_accepted(settings: TrainerSettings) -> None:
 
 
 def test_a_source_sees_no_secret_and_cannot_forge_a_report(
-    settings: TrainerSettings, monkeypatch: pytest.MonkeyPatch
+    settings: TrainerSettings, standby: Standby, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KAFKA_ML_TOKEN", "kml_secret")
-    error = checked(SPY, settings)
+    error = checked(SPY, settings, standby)
     assert error.line == 7
     assert "ValueError" in error.message
     assert "kml_secret" not in error.message
@@ -83,25 +84,26 @@ def test_a_source_sees_no_secret_and_cannot_forge_a_report(
     ],
 )
 def test_a_source_that_ends_or_stalls_or_garbles_its_process_is_told_so(
-    source: str, text: str, settings: TrainerSettings
+    source: str, text: str, settings: TrainerSettings, standby: Standby
 ) -> None:
     short = settings.model_copy(update={"build_timeout_seconds": 2})
-    assert text in checked(source, short).message
+    assert text in checked(source, short, standby).message
 
 
 def test_a_source_that_wants_more_memory_than_it_may_use_is_told_where(
-    settings: TrainerSettings,
+    settings: TrainerSettings, standby: Standby
 ) -> None:
-    error = checked("import numpy\nx = numpy.ones(6 * 2**30, 'uint8')", settings)
+    error = checked("import numpy\nx = numpy.ones(6 * 2**30, 'uint8')", settings, standby)
     assert "more memory than it may use" in error.message
     assert error.line == 2
 
 
 def test_an_attempt_that_is_over_ends_drained_and_reports_no_failure(
-    settings: TrainerSettings,
+    settings: TrainerSettings, standby: Standby
 ) -> None:
     attempts = InMemoryAttempts(training_order("control"), over_after="progress:waiting")
-    code = run(attempts=attempts, settings=settings, kafka=KafkaSettings())
+    kafka = KafkaSettings()
+    code = run(attempts=attempts, settings=settings, kafka=kafka, standby=standby)
     assert code == ExitCode.DRAINED
     assert attempts.accepted_failure is None
 

@@ -29,6 +29,7 @@ from tests.trainer.streams import (
 )
 from trainer.config import TrainerSettings
 from trainer.run import run
+from trainer.sandbox.standby import Standby
 from trainer.testing import InMemoryAttempts
 
 COUNT = 300
@@ -42,11 +43,12 @@ class Stream:
     control_topic: str
 
     def train(
-        self, settings: TrainerSettings, **order: Any
+        self, settings: TrainerSettings, standby: Standby | None, **order: Any
     ) -> tuple[int, InMemoryAttempts]:
         attempts = InMemoryAttempts(training_order(self.control_topic, **order))
         kafka = KafkaSettings(bootstrap_servers=self.bootstrap)
-        return run(attempts=attempts, settings=settings, kafka=kafka), attempts
+        code = run(attempts=attempts, settings=settings, kafka=kafka, standby=standby)
+        return code, attempts
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +79,12 @@ def announced(bootstrap: str, control: str, *ranges: TopicRange, **fields: Any) 
 
 @pytest.fixture(scope="module")
 def trained(
-    stream: Stream, tmp_path_factory: pytest.TempPathFactory
+    stream: Stream, standby: Standby, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[int, InMemoryAttempts, Path]:
     folder = tmp_path_factory.mktemp("trained")
     settings = TrainerSettings(work_directory=folder)
     code, attempts = stream.train(
-        settings, epochs=12, seed=7, split="stratified", exports=["litert"]
+        settings, standby, epochs=12, seed=7, split="stratified", exports=["litert"]
     )
     return code, attempts, folder
 
@@ -199,12 +201,16 @@ def test_the_confusion_matrix_counts_the_test_records(
     assert np.sum(report.confusion_matrix.matrix, axis=1).tolist() == [20, 20, 20]
 
 
-def test_the_same_seed_gives_the_same_model_bit_by_bit(
+def test_the_same_seed_gives_the_same_model_bit_by_bit_warm_or_cold(
     trained: tuple[int, InMemoryAttempts, Path], stream: Stream, tmp_path: Path
 ) -> None:
     _, first, _ = trained
     code, again = stream.train(
-        TrainerSettings(work_directory=tmp_path), epochs=12, seed=7, split="stratified"
+        TrainerSettings(work_directory=tmp_path),
+        None,
+        epochs=12,
+        seed=7,
+        split="stratified",
     )
     assert code == ExitCode.ACCEPTED
     assert again.epochs == first.epochs
@@ -224,10 +230,10 @@ def weights_of(attempts: InMemoryAttempts, folder: Path) -> list[Any]:
 
 
 def test_a_training_that_diverges_fails_with_the_epoch(
-    stream: Stream, settings: TrainerSettings
+    stream: Stream, settings: TrainerSettings, standby: Standby
 ) -> None:
     source = CLASSIFIER.replace("Adam(0.05)", "SGD(1e30)")
-    code, attempts = stream.train(settings, source=source, epochs=3)
+    code, attempts = stream.train(settings, standby, source=source, epochs=3)
     assert code == ExitCode.MODEL_CODE
     assert attempts.accepted_failure is not None
     assert attempts.accepted_failure.reason is FailureReason.DIVERGED
@@ -237,11 +243,11 @@ def test_a_training_that_diverges_fails_with_the_epoch(
 
 
 def test_a_training_that_diverges_late_keeps_its_last_good_model(
-    stream: Stream, settings: TrainerSettings, tmp_path: Path
+    stream: Stream, settings: TrainerSettings, standby: Standby, tmp_path: Path
 ) -> None:
     rate = "keras.optimizers.schedules.PiecewiseConstantDecay([12], [0.05, 1e30])"
     source = CLASSIFIER.replace("0.05", rate)  # an epoch has 6 steps
-    code, attempts = stream.train(settings, source=source, epochs=4)
+    code, attempts = stream.train(settings, standby, source=source, epochs=4)
     assert code == ExitCode.MODEL_CODE
     failure = attempts.accepted_failure
     assert failure is not None
@@ -264,11 +270,11 @@ ALL_OPTIONS = {
 
 
 def test_every_option_of_a_fit_works_with_the_others(
-    stream: Stream, settings: TrainerSettings, tmp_path: Path
+    stream: Stream, settings: TrainerSettings, standby: Standby, tmp_path: Path
 ) -> None:
     source = CLASSIFIER.replace('"softmax"', '"softmax", dtype="float32"')
     code, attempts = stream.train(
-        settings, source=source, epochs=8, folds=2, report=False, fit=ALL_OPTIONS
+        settings, standby, source=source, epochs=8, folds=2, report=False, fit=ALL_OPTIONS
     )
     assert code == ExitCode.ACCEPTED, attempts.accepted_failure
     assert attempts.accepted_result is not None
@@ -285,7 +291,10 @@ def test_every_option_of_a_fit_works_with_the_others(
 
 
 def test_a_regression_is_told_by_its_errors(
-    kafka_bootstrap: str, topic_name: Callable[[str], str], settings: TrainerSettings
+    kafka_bootstrap: str,
+    topic_name: Callable[[str], str],
+    settings: TrainerSettings,
+    standby: Standby,
 ) -> None:
     numbers = np.random.default_rng(0).normal(size=(90, 2)).astype(np.float32)
     records: list[Record] = [
@@ -303,7 +312,7 @@ def test_a_regression_is_told_by_its_errors(
     source = CLASSIFIER.replace('Dense(3, activation="softmax")', "Dense(1)")
     source = source.replace('"sparse_categorical_crossentropy"', '"mse"')
     source = source.replace('["accuracy"]', '["mae"]')
-    code, attempts = stream.train(settings, source=source, epochs=3)
+    code, attempts = stream.train(settings, standby, source=source, epochs=3)
     assert code == ExitCode.ACCEPTED, attempts.accepted_failure
     assert attempts.accepted_result is not None
     result = attempts.accepted_result.result
@@ -317,7 +326,10 @@ def test_a_regression_is_told_by_its_errors(
 
 
 def test_a_monitor_of_validation_needs_validation_records(
-    kafka_bootstrap: str, topic_name: Callable[[str], str], settings: TrainerSettings
+    kafka_bootstrap: str,
+    topic_name: Callable[[str], str],
+    settings: TrainerSettings,
+    standby: Standby,
 ) -> None:
     topic = topic_name("data")
     make_topic(kafka_bootstrap, topic)
@@ -326,7 +338,7 @@ def test_a_monitor_of_validation_needs_validation_records(
         topic_name("control"),
         produce(kafka_bootstrap, topic, separable(30)),
     )
-    code, attempts = stream.train(settings, fit={"restore_best": {}})
+    code, attempts = stream.train(settings, standby, fit={"restore_best": {}})
     assert code == ExitCode.DATA
     assert attempts.accepted_failure is not None
     assert attempts.accepted_failure.reason is FailureReason.BAD_STREAM
@@ -335,9 +347,11 @@ def test_a_monitor_of_validation_needs_validation_records(
 
 
 def test_an_output_of_16_bits_is_refused_before_the_stream_is_awaited(
-    stream: Stream, settings: TrainerSettings
+    stream: Stream, settings: TrainerSettings, standby: Standby
 ) -> None:
-    code, attempts = stream.train(settings, fit={"mixed_precision": "mixed_bfloat16"})
+    code, attempts = stream.train(
+        settings, standby, fit={"mixed_precision": "mixed_bfloat16"}
+    )
     assert code == ExitCode.MODEL_CODE
     assert attempts.accepted_failure is not None
     assert "dtype='float32'" in attempts.accepted_failure.message
@@ -345,9 +359,9 @@ def test_an_output_of_16_bits_is_refused_before_the_stream_is_awaited(
 
 
 def test_a_training_that_takes_too_long_is_ended(
-    stream: Stream, settings: TrainerSettings
+    stream: Stream, settings: TrainerSettings, standby: Standby
 ) -> None:
-    code, attempts = stream.train(settings, epochs=100_000, deadline_seconds=2)
+    code, attempts = stream.train(settings, standby, epochs=100_000, deadline_seconds=2)
     assert code == ExitCode.MODEL_CODE
     assert attempts.accepted_failure is not None
     assert attempts.accepted_failure.reason is FailureReason.DEADLINE
@@ -356,7 +370,10 @@ def test_a_training_that_takes_too_long_is_ended(
 
 
 def test_bad_records_are_skipped_and_told_and_the_others_may_stay_in_their_file(
-    kafka_bootstrap: str, topic_name: Callable[[str], str], settings: TrainerSettings
+    kafka_bootstrap: str,
+    topic_name: Callable[[str], str],
+    settings: TrainerSettings,
+    standby: Standby,
 ) -> None:
     topic = topic_name("data")
     make_topic(kafka_bootstrap, topic)
@@ -370,6 +387,7 @@ def test_bad_records_are_skipped_and_told_and_the_others_may_stay_in_their_file(
     )
     code, attempts = stream.train(
         settings.model_copy(update={"data_memory": "0"}),
+        standby,
         epochs=2,
         batch_size=64,
         bad_records={"action": "skip", "max_rate": 0.05},
@@ -387,7 +405,10 @@ def test_bad_records_are_skipped_and_told_and_the_others_may_stay_in_their_file(
 
 
 def test_rates_that_leave_nothing_to_train_on_are_refused(
-    kafka_bootstrap: str, topic_name: Callable[[str], str], settings: TrainerSettings
+    kafka_bootstrap: str,
+    topic_name: Callable[[str], str],
+    settings: TrainerSettings,
+    standby: Standby,
 ) -> None:
     topic = topic_name("data")
     make_topic(kafka_bootstrap, topic)
@@ -398,14 +419,17 @@ def test_rates_that_leave_nothing_to_train_on_are_refused(
         validation_rate=0.1,
         test_rate=0.1,
     )
-    code, attempts = stream.train(settings)
+    code, attempts = stream.train(settings, standby)
     assert code == ExitCode.DATA
     assert attempts.accepted_failure is not None
     assert "leave none to train on" in attempts.accepted_failure.message
 
 
 def test_a_stream_that_does_not_suit_the_model_is_told_with_its_record(
-    kafka_bootstrap: str, topic_name: Callable[[str], str], settings: TrainerSettings
+    kafka_bootstrap: str,
+    topic_name: Callable[[str], str],
+    settings: TrainerSettings,
+    standby: Standby,
 ) -> None:
     topic = topic_name("data")
     make_topic(kafka_bootstrap, topic)
@@ -413,7 +437,7 @@ def test_a_stream_that_does_not_suit_the_model_is_told_with_its_record(
     stream = announced(
         kafka_bootstrap, topic_name("control"), produce(kafka_bootstrap, topic, records)
     )
-    code, attempts = stream.train(settings)
+    code, attempts = stream.train(settings, standby)
     assert code == ExitCode.DATA
     assert attempts.accepted_failure is not None
     assert attempts.accepted_failure.reason is FailureReason.BAD_STREAM
@@ -428,7 +452,10 @@ def test_the_trainer_itself_never_imports_tensorflow() -> None:
 
 
 def test_what_a_codec_needs_is_left_to_another_attempt_if_it_is_away(
-    kafka_bootstrap: str, topic_name: Callable[[str], str], settings: TrainerSettings
+    kafka_bootstrap: str,
+    topic_name: Callable[[str], str],
+    settings: TrainerSettings,
+    standby: Standby,
 ) -> None:
     topic = topic_name("data")
     make_topic(kafka_bootstrap, topic)
@@ -450,7 +477,7 @@ def test_what_a_codec_needs_is_left_to_another_attempt_if_it_is_away(
             "wire_format": "confluent",
         },
     )
-    code, attempts = stream.train(settings)
+    code, attempts = stream.train(settings, standby)
     assert code == ExitCode.RETRYABLE
     assert attempts.calls[0] == "order"
     assert not {"artifact", "failure", "result"} & set(attempts.calls)

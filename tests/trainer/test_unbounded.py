@@ -15,6 +15,7 @@ from tests.trainer.unbounded import Background, EndlessStream, accuracy, classes
 from trainer.config import TrainerSettings
 from trainer.exceptions import StreamError
 from trainer.incremental.eligibility import is_incremental
+from trainer.sandbox.standby import Standby
 from trainer.testing import InMemoryAttempts
 
 
@@ -26,9 +27,11 @@ def wait_until(is_so: Callable[[], bool], seconds: float = 60) -> None:
 
 
 def test_it_ends_when_the_stream_is_quiet_and_keeps_what_it_learnt(
-    kafka_bootstrap: str, settings: TrainerSettings, tmp_path: Path
+    kafka_bootstrap: str, settings: TrainerSettings, standby: Standby, tmp_path: Path
 ) -> None:
-    stream = EndlessStream.announced(kafka_bootstrap, partitions=2, validation_rate=0.2)
+    stream = EndlessStream.announced(
+        kafka_bootstrap, standby, partitions=2, validation_rate=0.2
+    )
     records = classes(700)
     stream.write(records[:400], 0)
     stream.write(records[400:], 1)
@@ -64,9 +67,9 @@ class LostAttempts(InMemoryAttempts):
 
 
 def test_another_attempt_reads_on_where_the_lost_one_was(
-    kafka_bootstrap: str, settings: TrainerSettings
+    kafka_bootstrap: str, settings: TrainerSettings, standby: Standby
 ) -> None:
-    stream = EndlessStream.announced(kafka_bootstrap, partitions=2)
+    stream = EndlessStream.announced(kafka_bootstrap, standby, partitions=2)
     stream.write(classes(333), 0)
     options = {"max_records": 1000, "quiet_seconds": 60}
     lost = LostAttempts(stream.order(options=options, checkpoint_seconds=1))
@@ -102,9 +105,9 @@ def test_another_attempt_reads_on_where_the_lost_one_was(
 
 
 def test_a_user_can_let_it_finish_and_serve_what_it_published(
-    kafka_bootstrap: str, settings: TrainerSettings
+    kafka_bootstrap: str, settings: TrainerSettings, standby: Standby
 ) -> None:
-    stream = EndlessStream.announced(kafka_bootstrap)
+    stream = EndlessStream.announced(kafka_bootstrap, standby)
     attempts = InMemoryAttempts(
         stream.order(options={"quiet_seconds": None, "update_records": 16})
     )
@@ -122,9 +125,9 @@ def test_a_user_can_let_it_finish_and_serve_what_it_published(
 
 
 def test_a_stream_that_never_comes_is_told(
-    kafka_bootstrap: str, settings: TrainerSettings
+    kafka_bootstrap: str, settings: TrainerSettings, standby: Standby
 ) -> None:
-    stream = EndlessStream.announced(kafka_bootstrap)
+    stream = EndlessStream.announced(kafka_bootstrap, standby)
     code, attempts = stream.trained(settings, options={"quiet_seconds": 0.5})
     assert code == ExitCode.DATA
     assert attempts.accepted_failure is not None

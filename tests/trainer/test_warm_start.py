@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -23,9 +23,9 @@ from tests.orchestrator.builders import workload
 from trainer.messages import MODEL_FILE
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 120.0
+PATIENCE = 280.0
 
-# In place of the trainer: one training without Kafka and API, twice.
+# In place of the trainer: a training without Kafka and API, once for each name.
 TRAINING = f"""\
 import os, random, sys
 from pathlib import Path
@@ -36,10 +36,15 @@ from trainer.sandbox.standby import Standby
 
 variable = os.environ.get("KAFKA_ML_STANDBY_DESCRIPTOR")
 standby = Standby.inherited(int(variable)) if variable else None
-for name in "first", "second":
+for name in sys.argv[2:]:
     folder = Path(sys.argv[1], name)
     run = train_killed(
-        folder, kills=0, chance=random.Random(), source=SOURCE + SPY, standby=standby
+        folder,
+        kills=0,
+        chance=random.Random(),
+        source=SOURCE + SPY,
+        standby=standby,
+        epochs=10,
     )
     (folder / "outcome").write_text(repr((run.outcome, run.epochs)))
 """
@@ -65,13 +70,13 @@ def warm_parent() -> Iterator[WarmParent]:
     parent.close()
 
 
-def train(folder: Path, parent: WarmParent | None) -> None:
+def train(folder: Path, parent: WarmParent, *names: str) -> None:
     """Train below a runner, as the process executor does it."""
-    asyncio.run(_train(folder, parent))
+    asyncio.run(_train(folder, parent, names))
 
 
-async def _train(folder: Path, parent: WarmParent | None) -> None:
-    command = [sys.executable, "-I", "-c", TRAINING, str(folder)]
+async def _train(folder: Path, parent: WarmParent, names: Sequence[str]) -> None:
+    command = [sys.executable, "-I", "-c", TRAINING, str(folder), *names]
     executor = ProcessExecutor(
         directory=folder / "workloads",
         commands=dict.fromkeys(WorkloadKind, command),
@@ -93,8 +98,8 @@ def seen_in(folder: Path) -> dict[str, Any]:
 def test_a_warm_training_is_the_cold_one_bit_by_bit(
     warm_parent: WarmParent, tmp_path: Path
 ) -> None:
-    train(tmp_path / "cold", warm_parent)  # it is on its way meanwhile
-    train(tmp_path / "warm", warm_parent)
+    train(tmp_path / "cold", warm_parent, "first")  # it is on its way meanwhile
+    train(tmp_path / "warm", warm_parent, "first", "second")
     cold, warm = tmp_path / "cold/first", tmp_path / "warm/first"
     again = tmp_path / "warm/second"
     assert [seen_in(each)["warm"] for each in (cold, warm, again)] == [False, True, True]

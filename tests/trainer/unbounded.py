@@ -17,6 +17,7 @@ from tests.trainer.orders import CLASSIFIER, training_order
 from tests.trainer.streams import INPUT_CONFIG, Record, announce, make_topic, produce
 from trainer.config import TrainerSettings
 from trainer.run import run
+from trainer.sandbox.standby import Standby
 from trainer.testing import InMemoryAttempts
 
 CENTRES = np.array([[4, 0], [-4, 0], [0, 4]], np.float32)
@@ -44,15 +45,18 @@ class EndlessStream:
     """A topic that was announced by its name alone."""
 
     bootstrap: str
+    standby: Standby
     topic: str
     control_topic: str
 
     @classmethod
-    def announced(cls, bootstrap: str, *, partitions: int = 1, **fields: Any) -> Any:
+    def announced(
+        cls, bootstrap: str, standby: Standby, *, partitions: int = 1, **fields: Any
+    ) -> Any:
         data, control = (f"endless-{kind}-{secrets.token_hex(4)}" for kind in "dc")
         make_topic(bootstrap, data, partitions)
         make_topic(bootstrap, control)
-        stream = cls(bootstrap, data, control)
+        stream = cls(bootstrap, standby, data, control)
         message = ControlMessage.model_validate(
             {
                 "deployment_id": 1,
@@ -77,7 +81,7 @@ class EndlessStream:
 
     def train(self, settings: TrainerSettings, attempts: InMemoryAttempts) -> int:
         kafka = KafkaSettings(bootstrap_servers=self.bootstrap)
-        return run(attempts=attempts, settings=settings, kafka=kafka)
+        return run(attempts=attempts, settings=settings, kafka=kafka, standby=self.standby)
 
     def trained(
         self, settings: TrainerSettings, **order: Any
