@@ -33,6 +33,8 @@ from kafkaml_local.kafka import Kafka
 from kafkaml_local.ports import free_port
 
 TIMEOUT = 60.0
+# `tests/soak/relay_kills.py` asks for more.
+KILLS = int(os.environ.get("KAFKA_ML_TEST_KILLS", "6"))
 
 
 @pytest.fixture
@@ -492,7 +494,7 @@ async def relay_subprocess(
         await process.communicate()
 
 
-@pytest.mark.timeout(400)  # it starts 21 processes
+@pytest.mark.timeout(400 + 20 * KILLS)  # each starts a process
 async def test_killed_relays_lose_nothing_and_keep_the_order(
     engine: AsyncEngine, settings: RelaySettings, postgres_url: str
 ) -> None:
@@ -500,7 +502,7 @@ async def test_killed_relays_lose_nothing_and_keep_the_order(
 
     async def kill_relays() -> None:
         nonlocal killed
-        while killed < 20:
+        while killed < KILLS:
             async with relay_subprocess(settings, postgres_url):
                 await asyncio.sleep(random.uniform(0, 0.3))
             killed += 1
@@ -509,7 +511,7 @@ async def test_killed_relays_lose_nothing_and_keep_the_order(
         group.create_task(kill_relays())
         group.create_task(
             write_concurrently(
-                engine, topic=settings.events_topic, until=lambda: killed >= 20
+                engine, topic=settings.events_topic, until=lambda: killed >= KILLS
             )
         )
     async with relay_subprocess(settings, postgres_url) as process:

@@ -49,6 +49,10 @@ def faults(seconds: float) -> list[int]:
     return [2000 * count, count]
 
 
+def relays(seconds: float) -> list[int]:
+    return [_at_least(20, seconds / 3)]
+
+
 CAMPAIGNS: dict[str, Callable[[float], list[int] | list[str | int]]] = {
     "trainer_kills": kills,
     "attempt_kills": attempts,
@@ -56,6 +60,7 @@ CAMPAIGNS: dict[str, Callable[[float], list[int] | list[str | int]]] = {
     "api_away": outage,
     "large_stream": records,
     "inference_kills": faults,
+    "relay_kills": relays,
 }
 
 
