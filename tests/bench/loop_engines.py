@@ -53,7 +53,7 @@ def light() -> Perceptron:
 
 def heavy() -> Perceptron:
     """Return a model of more than 50 microseconds a record."""
-    return Perceptron(width=1024, repeats=2)
+    return Perceptron(width=1024, repeats=4)
 
 
 def features(records: int) -> NDArray[np.float32]:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import orjson
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from tests.bench.loop_engines import CLASSES, FEATURES, features
 from tests.inferencer.orders import inference_order, order_of
 from tests.inferencer.topics import Topics
 
-from inferencer.answers import SOURCE_HEADER
+from inferencer.answers import MODEL_HEADER, SOURCE_HEADER
 from inferencer.config import InferencerSettings
 from inferencer.engines.base import Engine
 from inferencer.factory import Replica, build_replica
@@ -37,17 +37,18 @@ class Bench:
     records: int
 
     def filled_topic(self, records: int, *, partitions: int = 1) -> str:
-        """Return a new topic with records."""
+        """Return a new topic with records, row after row to each partition in turn."""
         name = f"bench-in-{secrets.token_hex(4)}"
         self.topics.create(name, partitions)
-        self.fill(name, records)
+        rows = features(records)
+        for each in range(partitions):
+            values = (row.tobytes() for row in rows[each::partitions])
+            self.topics.send(name, values, partition=each)
         return name
 
-    def fill(self, topic: str, records: int) -> None:
-        """Send records, to all partitions alike."""
-        self.topics.send(topic, (row.tobytes() for row in features(records)))
-
-    def order(self, input_topic: str, guarantee: Guarantee) -> InferenceOrder:
+    def order(
+        self, input_topic: str, guarantee: Guarantee, *, is_timed_by_broker: bool = False
+    ) -> InferenceOrder:
         """Return an inference with topics of its own for what it writes."""
         order = inference_order(
             inference_id=secrets.randbits(40) + 1,
@@ -56,7 +57,8 @@ class Bench:
             input_config={"data_type": "float32", "data_reshape": str(FEATURES)},
             input_shape=[FEATURES],
         ).model_copy(update={"guarantee": guarantee})
-        self.topics.create(order.output_topic)
+        kind = "LogAppendTime" if is_timed_by_broker else "CreateTime"
+        self.topics.create(order.output_topic, config={"message.timestamp.type": kind})
         self.topics.create(order.dead_letter_topic)
         return order
 
@@ -107,15 +109,17 @@ def wait_for(count: Callable[[], int], wanted: int) -> None:
 
 
 def bare_rate(bench: Bench, input_topic: str, records: int) -> float:
-    """Return what the clients alone do: read, write as many bytes, commit each batch."""
+    """Return what the clients alone do, with all of the loop's work but codec and model.
+
+    As many records as a batch has are read; each is answered by a value as large, with the
+    record's headers, its own source and the model; offsets are committed when Kafka keeps
+    the answers. A straight loop, as one would write it by hand.
+    """
     servers = bench.topics.bootstrap_servers
     output = f"bench-bare-{secrets.token_hex(4)}"
     bench.topics.create(output)
     value = orjson.dumps({"values": [1 / CLASSES] * CLASSES})
-    headers = [
-        (SOURCE_HEADER, input_topic.encode() + b"/0/12345"),
-        ("kafkaml-model", b"7/3"),
-    ]
+    model = (MODEL_HEADER, b"7/3")
     consumer = Consumer(
         {
             "bootstrap.servers": servers,
@@ -133,6 +137,8 @@ def bare_rate(bench: Bench, input_topic: str, records: int) -> float:
     while done < records:
         messages = consumer.consume(min(BATCH, records - done), 1)
         for message in messages:
+            source = f"{input_topic}/{message.partition()}/{message.offset()}".encode()
+            headers = [*(message.headers() or ()), (SOURCE_HEADER, source), model]
             producer.produce(output, value, message.key(), headers=headers)
         producer.flush(PATIENCE_SECONDS)
         done += len(messages)
@@ -140,23 +146,39 @@ def bare_rate(bench: Bench, input_topic: str, records: int) -> float:
         consumer.commit(offsets=[offset], asynchronous=False)
     rate = records / (time.perf_counter() - began)
     consumer.close()
+    if bench.topics.count(output) != records - len(first):
+        raise ValueError("the bare clients lost records")
     return rate
 
 
-def check(bench: Bench, order: InferenceOrder, records: int, engine: Engine) -> None:
-    """Raise ValueError unless each record was answered once, by what the model says."""
-    answers = bench.topics.read_committed(order.output_topic, records)
-    sources = [dict(each.headers())[SOURCE_HEADER] for each in answers]
-    if len(answers) != records or len(set(sources)) != records:
-        raise ValueError(f"{len(answers)} answers to {len(set(sources))} of {records}")
-    if order.input_topic.encode() + b"/1/0" in sources:
-        return  # the place in several partitions does not tell which record it was
+def check(
+    bench: Bench,
+    order: InferenceOrder,
+    records: int,
+    engine: Engine,
+    *,
+    partitions: int = 1,
+) -> list[Message]:
+    """Return the answers in the order of the rows, each right and there once.
+
+    Raise ValueError if that is not so. Rows were sent to the partitions in turn.
+    """
+    answers = bench.topics.read_committed(order.output_topic, records, seconds=120)
+    by_row = {_row(answer, partitions): answer for answer in answers}
+    if len(answers) != records or by_row.keys() != set(range(records)):
+        raise ValueError(f"{len(answers)} answers to {len(by_row)} of {records}")
     rows = features(records)
     expected = np.concatenate(
         [engine.predict(rows[at : at + BATCH]) for at in range(0, records, BATCH)]
     )
-    places = [int(each.rpartition(b"/")[2]) for each in sources]
-    values = np.array([orjson.loads(each.value())["values"] for each in answers])
-    difference = np.abs(values - expected[places]).max()
+    ordered = [by_row[row] for row in range(records)]
+    values = np.array([orjson.loads(each.value() or b"")["values"] for each in ordered])
+    difference = np.abs(values - expected).max()
     if difference > TOLERANCE:
         raise ValueError(f"the answers differ from those of the model by {difference}")
+    return ordered
+
+
+def _row(answer: Message, partitions: int) -> int:
+    _, partition, offset = dict(answer.headers() or ())[SOURCE_HEADER].rsplit(b"/", 2)
+    return int(offset) * partitions + int(partition)
