@@ -14,7 +14,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.bench import api_creates, relay_drain, training_from_kafka, warm_start  # noqa: E402
+from tests.bench import (  # noqa: E402
+    api_creates,
+    published_inference,
+    relay_drain,
+    training_from_kafka,
+    warm_start,
+)
 from tests.support.platform import RunningPlatform  # noqa: E402
 
 # What runs on one platform of their own.
@@ -26,6 +32,7 @@ ON_PLATFORM: dict[str, tuple[str, Callable[[RunningPlatform], Iterable[str]]]] =
     ),
     "creates": ("Creating things", api_creates.measure),
     "relay": ("Relaying events", relay_drain.measure),
+    "published": ("One prediction, beside the paper's", published_inference.measure),
 }
 # What brings all that it needs.
 SCRIPTS = {
