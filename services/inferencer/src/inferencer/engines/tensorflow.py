@@ -37,8 +37,12 @@ class TensorFlowLoader:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         import tensorflow as tf
 
-        tf.config.threading.set_intra_op_parallelism_threads(self._intra_op_threads)
-        tf.config.threading.set_inter_op_parallelism_threads(self._inter_op_threads)
+        # Both can only be set before TensorFlow has run anything; 0 is how it begins.
+        threading = tf.config.threading
+        if self._intra_op_threads:
+            threading.set_intra_op_parallelism_threads(self._intra_op_threads)
+        if self._inter_op_threads:
+            threading.set_inter_op_parallelism_threads(self._inter_op_threads)
         # Newer GPUs would round float32 to ten bits: answers would differ by 1e-3.
         tf.config.experimental.enable_tensor_float_32_execution(False)
 
