@@ -143,6 +143,6 @@ def test_a_parent_that_is_idle_ends(tmp_path: Path) -> None:
     sleeping = [sys.executable, "-c", "import time; time.sleep(600)"]
     parent = WarmParent(command=sleeping, idle=timedelta(seconds=0.3))
     assert start(parent, tmp_path) is None
-    process = psutil.Process().children()[-1]
+    [process] = [each for each in psutil.Process().children() if each.cmdline() == sleeping]
     process.wait(30)
     parent.close()
