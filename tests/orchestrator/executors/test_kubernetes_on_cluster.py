@@ -158,6 +158,13 @@ async def seen(
     return sorted(replicas, key=lambda each: each.run)
 
 
+async def logged(executor: KubernetesExecutor, text: bytes) -> None:
+    """Wait until the log of the training is `text`: a pod runs before it prints."""
+    async with asyncio.timeout(PATIENCE.total_seconds()):
+        while await executor.log(TRAINING.name, 0) != text:
+            await asyncio.sleep(0.2)
+
+
 def run(replicas: Sequence[Replica]) -> bool:
     return bool(replicas) and all(each.phase is Phase.RUNNING for each in replicas)
 
@@ -267,7 +274,7 @@ async def test_a_pod_deleted_by_hand_is_an_end(
 ) -> None:
     await executor.start(TRAINING, 0, script(POLITE))
     await seen(executor, run)
-    assert await executor.log(TRAINING.name, 0) == b"ready\n"
+    await logged(executor, b"ready\n")
     [pod] = await cluster.client.find(PODS)
     metadata = pod["metadata"]
     await cluster.client.delete(PODS, metadata["name"], metadata["uid"])
