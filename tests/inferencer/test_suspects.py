@@ -5,7 +5,7 @@ import time
 import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from inferencer.suspects import LONE_TRIES, Mark
+from inferencer.suspects import JOINT_TRIES, LONE_TRIES, Mark
 from kafkaml.kafka import inference_group
 from kafkaml.schemas.attempts import InferenceOrder
 from kafkaml.schemas.outputs import Guarantee
@@ -52,7 +52,7 @@ def test_what_others_did_not_survive_is_answered_one_record_at_a_time(
     order = order.model_copy(update={"guarantee": guarantee})
     topics.send(order.input_topic, map(value_of, range(RECORDS)), partition=0)
     topics.send(order.input_topic, map(value_of, range(RECORDS)), partition=1)
-    leave_mark(topics, order, 10, Mark(alone=1, end=30))
+    leave_mark(topics, order, 10, Mark(JOINT_TRIES, alone=1, end=30))
 
     with running_replica(kafka_bootstrap, order) as running:
         answers = topics.read_committed(order.output_topic, 2 * RECORDS - 10)
@@ -62,6 +62,22 @@ def test_what_others_did_not_survive_is_answered_one_record_at_a_time(
     assert max(running.engine.batch_sizes) > 1
     assert mark_of(topics, order) is None
     assert topics.count(order.dead_letter_topic) == 0
+
+
+@pytest.mark.parametrize("guarantee", Guarantee)
+def test_what_one_replica_did_not_survive_is_first_tried_together_again(
+    kafka_bootstrap: str, topics: Topics, order: InferenceOrder, guarantee: Guarantee
+) -> None:
+    order = order.model_copy(update={"guarantee": guarantee})
+    topics.send(order.input_topic, map(value_of, range(RECORDS)), partition=0)
+    leave_mark(topics, order, 10, Mark(1, alone=0, end=RECORDS))
+
+    with running_replica(kafka_bootstrap, order) as running:
+        answers = topics.read_committed(order.output_topic, RECORDS - 10)
+
+    assert len(answers) == RECORDS - 10
+    assert len(running.engine.batch_sizes) < (RECORDS - 10) / 2
+    assert mark_of(topics, order) is None
 
 
 @pytest.mark.parametrize("guarantee", Guarantee)
@@ -75,7 +91,7 @@ def test_what_nobody_survived_alone_is_a_dead_letter(
 ) -> None:
     order = order.model_copy(update={"guarantee": guarantee})
     topics.send(order.input_topic, map(value_of, range(RECORDS)), partition=0)
-    leave_mark(topics, order, 10, Mark(alone=LONE_TRIES, end=end))
+    leave_mark(topics, order, 10, Mark(JOINT_TRIES, alone=LONE_TRIES, end=end))
 
     with running_replica(kafka_bootstrap, order):
         answers = topics.read_committed(order.output_topic, RECORDS - 11)
@@ -99,7 +115,7 @@ def test_a_record_that_kills_replicas_becomes_a_dead_letter_and_the_rest_is_answ
     replica = start(whole_order)
     deaths = 0
     while topics.count(whole_order.output_topic) < RECORDS - 1:
-        assert deaths <= LONE_TRIES + 1
+        assert deaths <= JOINT_TRIES + LONE_TRIES
         if replica.poll() is not None:
             deaths += 1
             replica = start(whole_order)
@@ -107,7 +123,7 @@ def test_a_record_that_kills_replicas_becomes_a_dead_letter_and_the_rest_is_answ
 
     [letter] = topics.read(whole_order.dead_letter_topic, 1)
     assert error_of(letter, "offset") == str(PLACE).encode()
-    assert deaths == LONE_TRIES + 1
+    assert deaths == JOINT_TRIES + LONE_TRIES
 
 
 def test_a_replica_that_never_gets_done_with_a_record_ends(
@@ -118,4 +134,4 @@ def test_a_replica_that_never_gets_done_with_a_record_ends(
     replica = start(whole_order, silence_seconds=6)
 
     assert replica.wait(timeout=60) == ExitCode.RETRYABLE
-    assert mark_of(topics, whole_order) == Mark(alone=0, end=1)
+    assert mark_of(topics, whole_order) == Mark(1, alone=0, end=1)

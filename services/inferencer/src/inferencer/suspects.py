@@ -14,13 +14,18 @@ from inferencer.record import Record, Reply
 
 log = structlog.get_logger()
 
+# Most replicas die by chance. Answering records alone takes long, so what one did not survive
+# is tried as it was once more.
+JOINT_TRIES = 2
 LONE_TRIES = 2
-_MARK = re.compile(r"tried-alone=(\d+) up-to=(\d+)")
+_MARK = re.compile(r"tried-together=(\d+) tried-alone=(\d+) up-to=(\d+)")
 
 
 class Mark(NamedTuple):
     """What is noted beside a committed offset before the records from there are tried."""
 
+    together: int
+    """How often these records were tried, as one batch or several."""
     alone: int
     """How often the first of these records was tried alone."""
     end: int
@@ -32,7 +37,9 @@ class Mark(NamedTuple):
         return cls(*map(int, found.groups())) if found else None
 
     def to_metadata(self) -> str:
-        return f"tried-alone={self.alone} up-to={self.end}"
+        return (
+            f"tried-together={self.together} tried-alone={self.alone} up-to={self.end}"
+        )
 
 
 class Suspect(NamedTuple):
@@ -56,23 +63,25 @@ class Suspects:
 
     The first records of a partition that was just assigned are marked, by committing the
     offset that is committed already with a note beside it. The next commit removes that.
-    Who is assigned a partition and finds a mark answers these records one at a time, each
-    marked anew. One that was tried alone `LONE_TRIES` times becomes a dead letter.
+    Who is assigned a partition whose records were tried `JOINT_TRIES` times answers them one
+    at a time, each marked anew. One that was tried alone `LONE_TRIES` times becomes a dead
+    letter.
     """
 
     def __init__(self, *, consumer: Consumer, dead_letters: DeadLetterWriter) -> None:
         self._consumer = consumer
         self._dead_letters = dead_letters
-        self._fresh: set[Partition] = set()
+        self._fresh: dict[Partition, int] = {}
+        """How often the first records were tried by others, by partition not yet marked."""
         self._suspects: dict[Partition, Suspect] = {}
 
     def assigned(self, places: Iterable[TopicPartition]) -> None:
         """Take in what is committed for partitions that are new here."""
         for each in places:
             partition = each.topic, each.partition
-            self._fresh.add(partition)
             mark = Mark.from_metadata(each.metadata)
-            if mark is not None:
+            self._fresh[partition] = mark.together if mark else 0
+            if mark is not None and mark.together >= JOINT_TRIES:
                 self._suspects[partition] = Suspect(each.offset, mark)
                 log.warning(
                     "records are answered one at a time: who tried them did not survive",
@@ -84,7 +93,7 @@ class Suspects:
     def forget(self, partitions: Iterable[TopicPartition]) -> None:
         """Leave partitions to whoever has them now."""
         for each in partitions:
-            self._fresh.discard((each.topic, each.partition))
+            self._fresh.pop((each.topic, each.partition), None)
             self._suspects.pop((each.topic, each.partition), None)
 
     def divide(self, records: Sequence[Record]) -> Division:
@@ -118,7 +127,7 @@ class Suspects:
             return answer(records)  # nearly always
         if self._is_suspect(records[0]):
             return self._reply_alone(records[0], answer)
-        fresh = self._fresh & first_offsets(records).keys()
+        fresh = self._fresh.keys() & first_offsets(records).keys()
         if fresh:
             self._mark_all(fresh, records)
         return answer(records)
@@ -177,9 +186,13 @@ class Suspects:
     def _mark_all(self, partitions: set[Partition], records: Sequence[Record]) -> None:
         first, after = first_offsets(records), next_offsets(records)
         self._commit(
-            {each: (first[each], Mark(alone=0, end=after[each])) for each in partitions}
+            {
+                each: (first[each], Mark(self._fresh[each] + 1, alone=0, end=after[each]))
+                for each in partitions
+            }
         )
-        self._fresh -= partitions
+        for each in partitions:
+            del self._fresh[each]
 
     def _unmark(self, partition: Partition, offset: int, mark: Mark) -> None:
         try:
