@@ -1,6 +1,7 @@
 """Models whose cost is known, without any framework: what is measured is the loop."""
 
 import time
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,11 +47,16 @@ class NoModel:
         return np.repeat(self._answer, len(batch), axis=0)
 
 
+Model = Perceptron | NoModel
+
+
+@cache
 def light() -> Perceptron:
     """Return a model of some microseconds a record."""
     return Perceptron()
 
 
+@cache
 def heavy() -> Perceptron:
     """Return a model of more than 50 microseconds a record."""
     return Perceptron(width=1024, repeats=4)

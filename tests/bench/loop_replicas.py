@@ -23,6 +23,7 @@ from tests.inferencer.orders import order_of  # noqa: E402
 
 from inferencer.config import InferencerSettings  # noqa: E402
 from inferencer.factory import build_replica  # noqa: E402
+from inferencer.garbage import collect_rarely  # noqa: E402
 from inferencer.models import Engines  # noqa: E402
 from inferencer.report import Reporter  # noqa: E402
 from inferencer.testing import MemoryAttempts  # noqa: E402
@@ -85,6 +86,7 @@ def _serve(file: Path, start: Path) -> None:
         key="",
         reporter=Reporter(attempts=attempts, replica=0, stop=stop),
     )
+    collect_rarely()
     file.with_suffix(".ready").touch()
     while not start.exists() and not stop.is_set():
         time.sleep(0.01)

@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import orjson
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
-from tests.bench.loop_engines import CLASSES, FEATURES, features
+from tests.bench.loop_engines import CLASSES, FEATURES, Model, features
 from tests.inferencer.orders import inference_order, order_of
 from tests.inferencer.topics import Topics
 
@@ -18,9 +19,11 @@ from inferencer.answers import MODEL_HEADER, SOURCE_HEADER
 from inferencer.config import InferencerSettings
 from inferencer.engines.base import Engine
 from inferencer.factory import Replica, build_replica
+from inferencer.garbage import collect_rarely
 from inferencer.models import Engines
 from inferencer.report import Reporter
 from inferencer.testing import MemoryAttempts
+from kafkaml.records.base import Array
 from kafkaml.schemas.attempts import InferenceOrder
 from kafkaml.schemas.outputs import Guarantee
 
@@ -66,6 +69,7 @@ class Bench:
 @contextmanager
 def running(bench: Bench, order: InferenceOrder, engine: Engine) -> Iterator[Replica]:
     """Run a replica in a thread, from when it has its partitions."""
+    collect_rarely()
     stop = threading.Event()
     attempts = MemoryAttempts(order=order_of(order))
     replica = build_replica(
@@ -87,7 +91,7 @@ def running(bench: Bench, order: InferenceOrder, engine: Engine) -> Iterator[Rep
 
 
 def loop_rate(
-    bench: Bench, input_topic: str, records: int, engine: Engine, guarantee: Guarantee
+    bench: Bench, input_topic: str, records: int, engine: Model, guarantee: Guarantee
 ) -> float:
     """Return the records per second of the inferencer, of which each answer is right."""
     order = bench.order(input_topic, guarantee)
@@ -155,7 +159,7 @@ def check(
     bench: Bench,
     order: InferenceOrder,
     records: int,
-    engine: Engine,
+    engine: Model,
     *,
     partitions: int = 1,
 ) -> list[Message]:
@@ -167,16 +171,20 @@ def check(
     by_row = {_row(answer, partitions): answer for answer in answers}
     if len(answers) != records or by_row.keys() != set(range(records)):
         raise ValueError(f"{len(answers)} answers to {len(by_row)} of {records}")
-    rows = features(records)
-    expected = np.concatenate(
-        [engine.predict(rows[at : at + BATCH]) for at in range(0, records, BATCH)]
-    )
     ordered = [by_row[row] for row in range(records)]
     values = np.array([orjson.loads(each.value() or b"")["values"] for each in ordered])
-    difference = np.abs(values - expected).max()
+    difference = np.abs(values - _predictions(engine, records)).max()
     if difference > TOLERANCE:
         raise ValueError(f"the answers differ from those of the model by {difference}")
     return ordered
+
+
+@cache
+def _predictions(engine: Model, records: int) -> Array:
+    rows = features(records)
+    return np.concatenate(
+        [engine.predict(rows[at : at + BATCH]) for at in range(0, records, BATCH)]
+    )
 
 
 def _row(answer: Message, partitions: int) -> int:

@@ -45,7 +45,7 @@ def records(seconds: float) -> list[int]:
 
 
 def faults(seconds: float) -> list[int]:
-    count = _at_least(2, seconds / 24)  # 12 s, for each of two guarantees
+    count = _at_least(2, seconds / 16)  # 8 s, for each of two guarantees
     return [2000 * count, count]
 
 

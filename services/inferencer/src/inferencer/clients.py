@@ -50,15 +50,9 @@ def make_consumer(settings: InferencerSettings, order: InferenceOrder) -> Consum
     return Consumer(config, logger=_log)
 
 
-def make_producer(
-    settings: InferencerSettings, order: InferenceOrder, *, reports_all: bool = False
-) -> Producer:
-    """Return a producer whose records are kept once and in order, or reported.
-
-    With `reports_all` those that are kept are reported, too.
-    """
-    config = _producer_config(settings, order)
-    return Producer(config | {"delivery.report.only.error": not reports_all}, logger=_log)
+def make_producer(settings: InferencerSettings, order: InferenceOrder) -> Producer:
+    """Return a producer whose records are kept once and in order, or reported."""
+    return Producer(_producer_config(settings, order), logger=_log)
 
 
 def make_transactional_producer(

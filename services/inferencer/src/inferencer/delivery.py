@@ -1,7 +1,8 @@
 """Sends replies and knows which of them Kafka keeps."""
 
 import time
-from collections.abc import Iterable, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,36 +13,52 @@ from inferencer.dead_letters import DeadLetterWriter
 from inferencer.delivered import DeliveredBatch
 from inferencer.exceptions import DeliveryError, KafkaClientLostError
 from inferencer.metrics import Metrics
-from inferencer.record import Reply
+from inferencer.record import ANY_PARTITION, Reply
 from inferencer.refusals import PERHAPS_REFUSALS, REFUSALS
 
 log = structlog.get_logger()
 
 Failure = tuple[Reply, Any]
 
-ANY_PARTITION = -1
 # Beyond the time that the client has for a message before it gives up and says so.
 GRACE_SECONDS = 5.0
 
 
 class Shipment:
-    """Replies that were given to Kafka's client, and what it reported of them."""
+    """Replies that were given to Kafka's client, and what it reported of them.
+
+    The client calls only for those that Kafka does not keep: a call for each record takes
+    as long as sending it. Of the others it lets go, and when it holds none of the batch any
+    more, all are reported.
+    """
 
     def __init__(self, replies: Sequence[Reply]) -> None:
         self.replies = replies
         self.failures: list[Failure] = []
-        self._under_way = len(replies)
+        self._reports: Callable[[], _Reports | None] = _nothing
+
+    def reports(self) -> "_Reports":
+        """Return what the client is to hold for each of the replies."""
+        reports = _Reports(self.failures)
+        self._reports = weakref.ref(reports)
+        return reports
 
     @property
     def is_reported(self) -> bool:
         """Whether it is known of each reply if Kafka keeps it as it is."""
-        return not self._under_way
+        return self._reports() is None
 
-    def note(self, reply: Reply, error: Any, _message: Any = None) -> None:
-        """Take the client's report on one of the replies."""
-        self._under_way -= 1
-        if error is not None:
-            self.failures.append((reply, error))
+
+class _Reports:
+    def __init__(self, failures: list[Failure]) -> None:
+        self._failures = failures
+
+    def failed(self, reply: Reply, error: Any, _message: Any = None) -> None:
+        self._failures.append((reply, error))
+
+
+def _nothing() -> None:
+    """Stand for a reference to nothing."""
 
 
 class Delivery:
@@ -148,22 +165,23 @@ class Delivery:
 
     def _enqueue_all(self, replies: Sequence[Reply]) -> Shipment:
         shipment = Shipment(replies)
+        failed = shipment.reports().failed
         for reply in replies:
-            self._enqueue(reply, partial(shipment.note, reply))
+            self._enqueue(reply, partial(failed, reply))
         return shipment
 
-    def _enqueue(self, reply: Reply, note: Any) -> None:
+    def _enqueue(self, reply: Reply, failed: Any) -> None:
         topic, key, value, headers, _, timestamp_ms = reply
         while True:
             try:
                 # By place: that takes half the time, and this is called for each record.
                 self._producer.produce(
-                    topic, value, key, ANY_PARTITION, note, None, timestamp_ms, headers
+                    topic, value, key, ANY_PARTITION, failed, None, timestamp_ms, headers
                 )
             except BufferError:
                 self._producer.poll(0.1)  # ends: each message is kept or given up in time
             except KafkaException as e:
-                note(e.args[0])
+                failed(e.args[0])
                 return
             else:
                 return

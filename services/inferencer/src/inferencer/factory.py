@@ -151,7 +151,7 @@ def _guarantee(
             metrics=metrics,
         )
     delivery = Delivery(
-        producer=make_producer(settings, order, reports_all=True),
+        producer=make_producer(settings, order),
         dead_letters=dead_letters,
         patience_seconds=settings.delivery_seconds,
         metrics=metrics,

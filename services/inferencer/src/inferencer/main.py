@@ -18,6 +18,7 @@ from inferencer.exceptions import (
     UnusableOrderError,
 )
 from inferencer.factory import Replica, build_replica
+from inferencer.garbage import collect_rarely
 from inferencer.model_change import ModelChange
 from inferencer.models import load_engines
 from inferencer.order_watch import OrderWatch
@@ -110,6 +111,7 @@ def serve(
         Watchdog(health=replica.health).running(),
     ):
         profile.heed(order)
+        collect_rarely()
         replica.stream.run(order.input_topic, stop)
     replica.model.close()
     if reporter.over:

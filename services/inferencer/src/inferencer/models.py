@@ -113,7 +113,7 @@ class ModelBuilder:
         return Shadow(
             replies=self._uncounted(codec=codec_of(order), primary=answering),
             topic=topic,
-            producer=make_producer(self._settings, order, reports_all=True),
+            producer=make_producer(self._settings, order),
             metrics=self._shadow_metrics,
             counts=answering.counts,
         )

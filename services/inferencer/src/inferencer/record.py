@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 Headers = list[tuple[str, bytes | None]]
 
+ANY_PARTITION = -1
 UNREADABLE_HEADER = "kafkaml-inbound-headers"
 
 

@@ -14,8 +14,8 @@ from inferencer.record import Record, Reply
 
 log = structlog.get_logger()
 
-# Most replicas die by chance. Answering records alone takes long, so what one did not survive
-# is tried as it was once more.
+# Most replicas die by chance, and answering records alone takes long: what one did not
+# survive is tried together once more.
 JOINT_TRIES = 2
 LONE_TRIES = 2
 _MARK = re.compile(r"tried-together=(\d+) tried-alone=(\d+) up-to=(\d+)")
@@ -37,9 +37,7 @@ class Mark(NamedTuple):
         return cls(*map(int, found.groups())) if found else None
 
     def to_metadata(self) -> str:
-        return (
-            f"tried-together={self.together} tried-alone={self.alone} up-to={self.end}"
-        )
+        return f"tried-together={self.together} tried-alone={self.alone} up-to={self.end}"
 
 
 class Suspect(NamedTuple):
@@ -63,9 +61,9 @@ class Suspects:
 
     The first records of a partition that was just assigned are marked, by committing the
     offset that is committed already with a note beside it. The next commit removes that.
-    Who is assigned a partition whose records were tried `JOINT_TRIES` times answers them one
-    at a time, each marked anew. One that was tried alone `LONE_TRIES` times becomes a dead
-    letter.
+    Who is assigned a partition whose records were tried `JOINT_TRIES` times answers them
+    one at a time, each marked anew. One that was tried alone `LONE_TRIES` times becomes a
+    dead letter.
     """
 
     def __init__(self, *, consumer: Consumer, dead_letters: DeadLetterWriter) -> None:
