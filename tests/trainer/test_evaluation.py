@@ -1,6 +1,8 @@
 """What predictions say about a model, compared with scikit-learn."""
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from sklearn.metrics import (
 )
 
 from kafkaml.schemas.deployments import TrainingParameters
-from tests.trainer.fitting import plain_dataset
+from tests.trainer.fitting import Fit, plain_dataset
 
 CROSSENTROPY = "sparse_categorical_crossentropy"
 
@@ -152,3 +154,38 @@ def test_a_model_that_cannot_predict_costs_nothing() -> None:
     assert found.no_report is not None
     assert "predicting failed: AttributeError" in found.no_report
     assert found.confusion_matrix is None
+
+
+COUNTING = """
+import keras
+import kafkaml_tests_traces as traces
+
+class Counting(keras.layers.Layer):
+    def call(self, values):
+        traces.count += 1
+        return values
+
+model = keras.Sequential(
+    [keras.Input((2,)), Counting(), keras.layers.Dense(2, activation="softmax")]
+)
+model.compile("adam", "sparse_categorical_crossentropy")
+"""
+
+
+def test_predictions_are_traced_once_and_not_for_each_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from trainer.fit.batches import BatchSource
+    from trainer.fit.evaluation import assess
+
+    traces = SimpleNamespace(count=0)
+    monkeypatch.setitem(sys.modules, "kafkaml_tests_traces", traces)
+    dataset = plain_dataset()
+    fit = Fit(dataset, COUNTING, batch_size=4, fit={"steps_per_execution": 20})
+    before = traces.count
+
+    found = assess(fit.model, BatchSource(dataset), dataset, fit.parameters)
+
+    assert found.confusion_matrix is not None
+    assert 1 <= traces.count - before <= 2
+    assert fit.model.steps_per_execution == 20

@@ -3,6 +3,7 @@
 import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,14 +99,26 @@ def _predictions(
 ) -> Iterator[tuple[slice, NDArray[Any]]]:
     """Yield outputs with the rows of the part that they are for, not too many at once."""
     start, count = 0, min(len(part), max(size, 1))
-    while start < len(part):
-        rows = slice(start, min(start + count, len(part)))
-        outputs = model.predict(source.feature_batches(part[rows], size=size), verbose=0)
-        outputs = np.asarray(outputs)
-        yield rows, outputs
-        start = rows.stop
-        width = max(1, int(np.prod(outputs.shape[1:])))
-        count = max(size, VALUES_AT_ONCE // width)
+    with _single_steps(model):
+        while start < len(part):
+            rows = slice(start, min(start + count, len(part)))
+            batches = source.feature_batches(part[rows], size=size)
+            outputs = np.asarray(model.predict(batches, verbose=0))
+            yield rows, outputs
+            start = rows.stop
+            width = max(1, int(np.prod(outputs.shape[1:])))
+            count = max(size, VALUES_AT_ONCE // width)
+
+
+@contextmanager
+def _single_steps(model: Any) -> Iterator[None]:
+    """Let Keras predict step by step: it would trace the model for each step of a call."""
+    steps, model.steps_per_execution = model.steps_per_execution, 1
+    model.make_predict_function(force=True)
+    try:
+        yield
+    finally:
+        model.steps_per_execution = steps
 
 
 def _part(dataset: Dataset) -> tuple[str, Indices]:
