@@ -29,6 +29,9 @@ from trainer.exceptions import DeadlineError, StreamError
 
 BATCH_RECORDS = 1000
 BATCH_BYTES = 2**23
+# Of small records more are better: what a batch costs by itself is about that of fifty.
+SMALL_BATCH_RECORDS = 4000
+SMALL_BATCH_BYTES = 2**20
 FIRST_BATCH_RECORDS = 50
 SAMPLE_RECORDS = 50
 QUEUE_KIBIBYTES = 2**14
@@ -271,8 +274,11 @@ def _records_at_once(batch: RecordBatch) -> int:
     sample tells their size.
     """
     sample = batch.values[:: max(1, len(batch.values) // SAMPLE_RECORDS)]
-    size = max(1, sum(map(len, filter(None, sample))))
-    return len(sample) and max(1, min(BATCH_RECORDS, BATCH_BYTES * len(sample) // size))
+    if not sample:
+        return 0
+    size = max(1, sum(map(len, filter(None, sample))) // len(sample))
+    few = min(BATCH_RECORDS, BATCH_BYTES // size)
+    return max(1, few, min(SMALL_BATCH_RECORDS, SMALL_BATCH_BYTES // size))
 
 
 def _expired(wanted: TopicRange, low: int) -> StreamError:
