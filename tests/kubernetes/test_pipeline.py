@@ -1,16 +1,21 @@
+import threading
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
+from inferencer.answers import SOURCE_HEADER
 from kafkaml.client import Client
 from kafkaml.schemas.inferences import Inference
 from kafkaml.schemas.states import InferenceState
 from kafkaml.schemas.trainings import Training
 from tests.e2e.scenarios import separable
+from tests.inferencer.topics import Topics
 from tests.support.waiting import eventually
 
 from .installation import Installation
-from .kubectl import WORKLOADS, Manifest, find
+from .kubectl import WORKLOADS, Manifest, find, kubectl
 from .scenarios import PATIENCE, pods_of, serve, train
 
 
@@ -72,6 +77,57 @@ def test_an_inference_answers_and_is_scaled(
     assert (answers.argmax(axis=1) == labels).mean() > 0.8
     client.inferences.scale(inference.id, replicas=1)
     ready_replicas(client, inference, 1)
+
+
+def test_a_rolling_restart_answers_each_record_once(
+    platform: Installation, inference: Inference
+) -> None:
+    topics = Topics(platform.bootstrap_servers)
+    (deployment,) = find(
+        WORKLOADS, "deployments", f"kafka-ml/id={inference.id},{OF_INFERENCE}"
+    )
+    name, where = deployment["metadata"]["name"], ("--namespace", WORKLOADS)
+    before = names(pods_of("inference", inference.id))
+    with sending(topics, inference.input_topic):
+        kubectl("rollout", "restart", *where, f"deployment/{name}")
+        kubectl("rollout", "status", *where, f"deployment/{name}", "--timeout=240s")
+        eventually(
+            lambda: not before & names(pods_of("inference", inference.id)) or None, PATIENCE
+        )
+    sent = topics.count(inference.input_topic)
+
+    def sources() -> Counter[bytes]:
+        answers = topics.read(inference.output_topic, 0)
+        return Counter(dict(each.headers())[SOURCE_HEADER] for each in answers)
+
+    eventually(lambda: len(sources()) == sent or None, PATIENCE)
+    assert sent > 1000
+    assert set(sources().values()) == {1}
+
+
+def names(pods: list[Manifest]) -> set[str]:
+    """Return the names of pods."""
+    return {pod["metadata"]["name"] for pod in pods}
+
+
+@contextmanager
+def sending(topics: Topics, topic: str) -> Iterator[None]:
+    """Send records all the time."""
+    points, _ = separable(50, seed=12)
+    values = [point.tobytes() for point in points]
+    stop = threading.Event()
+
+    def send() -> None:
+        while not stop.wait(0.2):
+            topics.send(topic, values)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        sender.join()
 
 
 def test_the_code_of_users_has_no_way_to_the_cluster(

@@ -1,0 +1,7 @@
+"""The command of the image: `kafkaml-inferencer`."""
+
+from kafkaml.entry import run
+
+
+def main() -> None:
+    run("inferencer.main")
