@@ -101,7 +101,7 @@ from kafkaml.schemas.workloads import Workload, WorkloadKind
 from orchestrator.executors.process import ProcessExecutor
 
 workload = Workload.model_validate_json(sys.argv[1])
-command = [sys.executable, "-c", {SLEEP!r}]
+command = [sys.executable, "-u", "-c", {SLEEP!r}]
 executor = ProcessExecutor(
     directory=Path(sys.argv[2]), commands={{WorkloadKind.TRAINING: command}}
 )
@@ -118,6 +118,7 @@ asyncio.run(asyncio.sleep(60))
     os.kill(orchestrator.pid, signal.SIGKILL)
     await orchestrator.wait()
     executor = machine.executor(SLEEP)
+    await machine.wait_for_log(executor, TRAINING, b"ready")
     assert [each.is_running for each in await executor.list()] == [True]
     await executor.stop(TRAINING.name, 0)
     assert (await machine.end(executor)).exit_code == 143
