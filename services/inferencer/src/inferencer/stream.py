@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from inferencer.assignment import Assignment
 from inferencer.brake import Brake
 from inferencer.exceptions import DeliveryError, KafkaClientLostError
+from inferencer.garbage import collect_young
 from inferencer.guarantees import Partition, ReplyGuarantee, first_offsets
 from inferencer.health import Health
 from inferencer.lag import Lag
@@ -176,8 +177,11 @@ class Stream:
 
         `consume` with a time limit would wait that long for its batch to be full.
         """
-        first = self._consumer.poll(0 if self._guarantee.pending else POLL_SECONDS)
+        is_busy = self._guarantee.pending
+        first = self._consumer.poll(0 if is_busy else POLL_SECONDS)
         if first is None:
+            if not is_busy:
+                collect_young()
             return []
         more = self._limit.records - 1
         messages = [first, *(self._consumer.consume(more, 0) if more else ())]
