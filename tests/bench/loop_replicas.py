@@ -1,6 +1,8 @@
 """Replicas as processes of their own, with one thread each for the model.
 
-tests/bench/loop_replicas.py ORDER.json START     one replica: it begins when START exists
+tests/bench/loop_replicas.py ORDER.json START REPEATS
+
+One replica of the heavy model with so many repetitions, which begins when START exists.
 """
 
 import os
@@ -36,7 +38,9 @@ READY_SECONDS = 60.0
 
 
 @contextmanager
-def replicas(bench: Bench, order: InferenceOrder, count: int) -> Iterator[None]:
+def replicas(
+    bench: Bench, order: InferenceOrder, count: int, *, repeats: int = 4
+) -> Iterator[None]:
     """Run replicas that begin together, from when all of them serve.
 
     The header `kafkaml-model` of an answer says whose it is.
@@ -50,7 +54,7 @@ def replicas(bench: Bench, order: InferenceOrder, count: int) -> Iterator[None]:
             file = Path(folder) / f"{number}.json"
             own = order_of(order.model_copy(update={"model_version": number}))
             file.write_text(own.model_dump_json())
-            command = [sys.executable, __file__, str(file), str(start)]
+            command = [sys.executable, __file__, str(file), str(start), str(repeats)]
             processes.append(subprocess.Popen(command, cwd=ROOT, env=environment))
         try:
             _wait_for(Path(folder), "ready", count)
@@ -72,7 +76,7 @@ def _wait_for(folder: Path, what: str, count: int) -> None:
         time.sleep(0.05)
 
 
-def _serve(file: Path, start: Path) -> None:
+def _serve(file: Path, start: Path, repeats: int) -> None:
     configure_logging(LogSettings(log_level="error"))
     order = Order.model_validate_json(file.read_bytes())
     stop = threading.Event()
@@ -82,7 +86,7 @@ def _serve(file: Path, start: Path) -> None:
     replica = build_replica(
         settings=InferencerSettings(),
         order=order.inference,
-        engines=Engines(primary=heavy()),
+        engines=Engines(primary=heavy(repeats)),
         key="",
         reporter=Reporter(attempts=attempts, replica=0, stop=stop),
     )
@@ -100,4 +104,4 @@ def _tell_serving(attempts: MemoryAttempts, file: Path) -> None:
 
 
 if __name__ == "__main__":
-    _serve(Path(sys.argv[1]), Path(sys.argv[2]))
+    _serve(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

@@ -103,13 +103,13 @@ def loop_rate(
     return rate
 
 
-def wait_for(count: Callable[[], int], wanted: int) -> None:
-    """Return once `count()` is `wanted`."""
+def wait_for(count: Callable[[], int], wanted: int, *, pause: float = 0.01) -> None:
+    """Return once `count()` is `wanted`; asking more often takes the loop's time."""
     deadline = time.perf_counter() + PATIENCE_SECONDS
     while count() < wanted:
         if time.perf_counter() > deadline:
             raise TimeoutError("the inferencer did not answer everything")
-        time.sleep(0.01)  # asking more often takes the loop's time
+        time.sleep(pause)
 
 
 def bare_rate(bench: Bench, input_topic: str, records: int) -> float:
