@@ -30,7 +30,7 @@ status: setup ## show what runs
 	@$(RUN) kafkaml-local status
 
 test: setup ## run all tests against a real Postgres and a real Kafka
-	@$(RUN) pytest --numprocesses 3 --dist loadgroup
+	@$(RUN) pytest --numprocesses 4 --dist loadgroup
 
 lint: setup ## check style, types, import contracts and the lock
 	@$(UV) lock --check --quiet
