@@ -234,6 +234,9 @@ async def test_an_accepted_result_is_accepted_again_and_stays(api: Actors) -> No
     failure = {"reason": "diverged", "message": "m"}
     late = await trainer.post(f"{CURRENT}/failure", json=failure)
     assert (late.status_code, code_of(late)) == (409, "attempt-over")
+    model = result_report(artifact_sha256="0" * 64)
+    late = await trainer.post(f"{CURRENT}/result", json=model)
+    assert (late.status_code, code_of(late)) == (409, "attempt-over")
 
 
 @pytest.mark.parametrize("bad", ["NaN", "Infinity", "-Infinity", "1e999"])
