@@ -114,7 +114,7 @@ def _predictions(
 def _single_steps(model: Any) -> Iterator[None]:
     """Let Keras predict step by step: it would trace the model for each step of a call."""
     steps, model.steps_per_execution = model.steps_per_execution, 1
-    model.make_predict_function(force=True)
+    model.predict_function = None  # one for other steps is of no use; Keras makes it anew
     try:
         yield
     finally:
